@@ -1,0 +1,117 @@
+//! Rows of one part, by column name: how rules and reports look at single events.
+
+use super::Error;
+use crate::model::{Evidence, Outcome, Timestamp};
+use polars::prelude::*;
+use std::collections::BTreeMap;
+
+/// The text columns of a part, held together for random access.
+pub struct Rows {
+    texts: BTreeMap<String, StringChunked>,
+    flags: BTreeMap<String, BooleanChunked>,
+    times: Int64Chunked,
+    indexes: UInt32Chunked,
+    height: usize,
+}
+
+/// Columns of every row, whatever a rule asks for besides.
+const ALWAYS: [&str; 2] = ["event_time", "source_index"];
+
+impl Rows {
+    /// # Errors
+    /// When `event_time` or `source_index` is missing or of another type.
+    pub fn new(frame: &DataFrame) -> Result<Self, Error> {
+        Self::build(frame).map_err(Error::table("read"))
+    }
+
+    fn build(frame: &DataFrame) -> PolarsResult<Self> {
+        let (mut texts, mut flags) = (BTreeMap::new(), BTreeMap::new());
+        for column in frame.columns() {
+            let series = column.as_materialized_series();
+            match series.dtype() {
+                DataType::String => {
+                    texts.insert(column.name().to_string(), series.str()?.rechunk().into_owned());
+                }
+                DataType::Boolean => {
+                    flags.insert(column.name().to_string(), series.bool()?.rechunk().into_owned());
+                }
+                _ => {}
+            }
+        }
+        let times = frame.column(ALWAYS[0])?.cast(&DataType::Int64)?;
+        let indexes = frame.column(ALWAYS[1])?.cast(&DataType::UInt32)?;
+        Ok(Self {
+            texts,
+            flags,
+            times: times.i64()?.rechunk().into_owned(),
+            indexes: indexes.u32()?.rechunk().into_owned(),
+            height: frame.height(),
+        })
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.height
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.height == 0
+    }
+
+    #[must_use]
+    pub fn row(&self, number: usize) -> Row<'_> {
+        Row { rows: self, number }
+    }
+}
+
+/// One event.
+#[derive(Clone, Copy)]
+pub struct Row<'r> {
+    rows: &'r Rows,
+    number: usize,
+}
+
+impl<'r> Row<'r> {
+    #[must_use]
+    pub fn text(self, column: &str) -> Option<&'r str> {
+        self.rows.texts.get(column)?.get(self.number)
+    }
+
+    #[must_use]
+    pub fn flag(self, column: &str) -> Option<bool> {
+        self.rows.flags.get(column)?.get(self.number)
+    }
+
+    #[must_use]
+    pub fn time(self) -> Timestamp {
+        Timestamp(self.rows.times.get(self.number).unwrap_or_default())
+    }
+
+    #[must_use]
+    pub fn outcome(self) -> Outcome {
+        self.text("outcome").and_then(Outcome::parse).unwrap_or(Outcome::Failed)
+    }
+
+    /// How a finding shows this event. `target` is the finding's own idea of what was acted on.
+    #[must_use]
+    pub fn evidence(self, target: Option<String>) -> Evidence {
+        let text = |column| self.text(column).unwrap_or_default().to_owned();
+        Evidence {
+            event_id: text("event_id"),
+            time: self.time(),
+            file: text("source_file"),
+            index: self.rows.indexes.get(self.number).unwrap_or_default(),
+            event_name: text("event_name"),
+            service: text("service"),
+            region: text("aws_region"),
+            account: text("recipient_account_id"),
+            principal: text("actor"),
+            source_ip: text("source_ip_address"),
+            user_agent_family: text("user_agent_family"),
+            outcome: self.outcome(),
+            error_code: self.text("error_code").map(str::to_owned),
+            target,
+        }
+    }
+}

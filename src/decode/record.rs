@@ -1,0 +1,387 @@
+//! One CloudTrail record, from the tape to borrowed fields.
+
+use super::walk::{Cursor, Value};
+use crate::model::RejectReason;
+use simd_json::StaticNode;
+
+/// Top-level scalars, in no order that matters. Adding one here and in `case::schema` is all it takes.
+macro_rules! text_fields {
+    ($($field:ident = $key:literal),+ $(,)?) => {
+        /// A record while its buffers live. Scalars as parsed; nested values as raw JSON bytes.
+        #[derive(Debug, Clone, Default)]
+        pub struct Record<'a> {
+            /// Place of the record in its file.
+            pub index: u32,
+            /// Microseconds since the epoch, UTC.
+            pub event_time: i64,
+            $(pub $field: Option<&'a str>,)+
+            pub read_only: Option<bool>,
+            pub management_event: Option<bool>,
+            pub user_identity: Option<&'a [u8]>,
+            pub request_parameters: Option<&'a [u8]>,
+            pub response_elements: Option<&'a [u8]>,
+            pub additional_event_data: Option<&'a [u8]>,
+            pub resources: Option<&'a [u8]>,
+            pub tls_details: Option<&'a [u8]>,
+            pub service_event_details: Option<&'a [u8]>,
+            pub insight_details: Option<&'a [u8]>,
+            pub edge_device_details: Option<&'a [u8]>,
+            pub event_context: Option<&'a [u8]>,
+            pub addendum: Option<&'a [u8]>,
+            /// `ARN` (or `ARNPrefix`) of every element of `resources`.
+            pub resource_arns: Vec<&'a str>,
+            /// Key and raw value of what no other field can give back exactly: unknown keys, nulls,
+            /// values of an unexpected type or spelling.
+            pub extra: Vec<(&'a str, &'a [u8])>,
+            /// Size of the record as it stood in the file, in bytes.
+            pub raw_bytes: u32,
+            /// Keys that stood in it more than once; the last one counts.
+            pub duplicate_keys: u32,
+        }
+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(non_camel_case_types, reason = "named after the fields they stand for")]
+        enum Field { $($field,)+ Time, Bool(Flag), Json(Nested) }
+
+        impl Field {
+            fn of(key: &str) -> Option<Self> {
+                Some(match key {
+                    $($key => Self::$field,)+
+                    "eventTime" => Self::Time,
+                    "readOnly" => Self::Bool(Flag::ReadOnly),
+                    "managementEvent" => Self::Bool(Flag::ManagementEvent),
+                    "userIdentity" => Self::Json(Nested::UserIdentity),
+                    "requestParameters" => Self::Json(Nested::RequestParameters),
+                    "responseElements" => Self::Json(Nested::ResponseElements),
+                    "additionalEventData" => Self::Json(Nested::AdditionalEventData),
+                    "resources" => Self::Json(Nested::Resources),
+                    "tlsDetails" => Self::Json(Nested::TlsDetails),
+                    "serviceEventDetails" => Self::Json(Nested::ServiceEventDetails),
+                    "insightDetails" => Self::Json(Nested::InsightDetails),
+                    "edgeDeviceDetails" => Self::Json(Nested::EdgeDeviceDetails),
+                    "eventContext" => Self::Json(Nested::EventContext),
+                    "addendum" => Self::Json(Nested::Addendum),
+                    _ => return None,
+                })
+            }
+        }
+
+        impl<'a> Record<'a> {
+            fn text(&mut self, field: Field) -> Option<&mut Option<&'a str>> {
+                Some(match field { $(Field::$field => &mut self.$field,)+ _ => return None })
+            }
+        }
+    };
+}
+
+text_fields! {
+    event_version = "eventVersion",
+    event_source = "eventSource",
+    event_name = "eventName",
+    aws_region = "awsRegion",
+    source_ip_address = "sourceIPAddress",
+    user_agent = "userAgent",
+    error_code = "errorCode",
+    error_message = "errorMessage",
+    request_id = "requestID",
+    event_id = "eventID",
+    event_type = "eventType",
+    api_version = "apiVersion",
+    recipient_account_id = "recipientAccountId",
+    shared_event_id = "sharedEventID",
+    vpc_endpoint_id = "vpcEndpointId",
+    vpc_endpoint_account_id = "vpcEndpointAccountId",
+    event_category = "eventCategory",
+    session_credential_from_console = "sessionCredentialFromConsole",
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flag {
+    ReadOnly,
+    ManagementEvent,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nested {
+    UserIdentity,
+    RequestParameters,
+    ResponseElements,
+    AdditionalEventData,
+    Resources,
+    TlsDetails,
+    ServiceEventDetails,
+    InsightDetails,
+    EdgeDeviceDetails,
+    EventContext,
+    Addendum,
+}
+
+impl<'a> Record<'a> {
+    /// Reads the value at the cursor into `self` (whose vectors are reused) and steps over it.
+    pub(super) fn read(&mut self, index: u32, cursor: &mut Cursor<'a>) -> Result<(), RejectReason> {
+        let Value::Object { len } = cursor.peek() else {
+            cursor.raw_value();
+            return Err(RejectReason::NotARecord);
+        };
+        self.clear(index);
+        let mut time = Time::Missing;
+        cursor.enter();
+        if len == 0 {
+            cursor.leave_empty();
+        }
+        for _ in 0..len {
+            let key = cursor.key();
+            match Field::of(key) {
+                None => self.keep_raw(key, cursor),
+                Some(Field::Time) => time = self.read_time(key, cursor),
+                Some(Field::Bool(flag)) => self.read_flag(flag, key, cursor),
+                Some(Field::Json(nested)) => self.read_nested(nested, cursor),
+                Some(field) => self.read_text(field, key, cursor),
+            }
+            cursor.separator();
+        }
+        match time {
+            Time::At(micros) => self.event_time = micros,
+            Time::Missing => return Err(RejectReason::MissingEventTime),
+            Time::Bad => return Err(RejectReason::BadEventTime),
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self, index: u32) {
+        let (mut arns, mut extra) =
+            (std::mem::take(&mut self.resource_arns), std::mem::take(&mut self.extra));
+        arns.clear();
+        extra.clear();
+        *self = Self { index, resource_arns: arns, extra, ..Self::default() };
+    }
+
+    fn keep_raw(&mut self, key: &'a str, cursor: &mut Cursor<'a>) {
+        let raw = cursor.raw_value();
+        self.set_extra(key, raw);
+    }
+
+    /// The last of two equal keys counts, as for every other field.
+    fn set_extra(&mut self, key: &'a str, raw: &'a [u8]) {
+        match self.extra.iter_mut().find(|(k, _)| *k == key) {
+            Some(slot) => {
+                slot.1 = raw;
+                self.duplicate_keys += 1;
+            }
+            None => self.extra.push((key, raw)),
+        }
+    }
+
+    /// A later good value takes back what an earlier odd one left in `extra`.
+    fn forget_extra(&mut self, key: &str) {
+        if !self.extra.is_empty() {
+            self.extra.retain(|(k, _)| *k != key);
+        }
+    }
+
+    fn read_text(&mut self, field: Field, key: &'a str, cursor: &mut Cursor<'a>) {
+        let value = cursor.peek();
+        let raw = if let Value::String(_) = value {
+            cursor.skip_scalar();
+            None
+        } else {
+            Some(cursor.raw_value())
+        };
+        let text = match (value, raw) {
+            (Value::String(s), _) => Some(s),
+            // A number where text belongs (account ids, mostly) is taken as its digits, and the
+            // spelling kept.
+            (Value::Static(node), Some(raw)) if is_number(node) => std::str::from_utf8(raw).ok(),
+            _ => None,
+        };
+        if let Some(raw) = raw {
+            self.set_extra(key, raw);
+        } else {
+            self.forget_extra(key);
+        }
+        let slot = self.text(field).expect("every text field has a slot");
+        let repeated = slot.is_some();
+        *slot = text;
+        self.duplicate_keys += u32::from(repeated);
+    }
+
+    fn read_flag(&mut self, flag: Flag, key: &'a str, cursor: &mut Cursor<'a>) {
+        let value = cursor.peek();
+        let raw = cursor.raw_value();
+        let (known, exact) = match value {
+            Value::Static(StaticNode::Bool(b)) => (Some(b), true),
+            Value::String(s) if s.eq_ignore_ascii_case("true") => (Some(true), false),
+            Value::String(s) if s.eq_ignore_ascii_case("false") => (Some(false), false),
+            Value::Static(StaticNode::U64(1) | StaticNode::I64(1)) => (Some(true), false),
+            Value::Static(StaticNode::U64(0) | StaticNode::I64(0)) => (Some(false), false),
+            _ => (None, false),
+        };
+        if exact {
+            self.forget_extra(key);
+        } else {
+            self.set_extra(key, raw);
+        }
+        let slot = match flag {
+            Flag::ReadOnly => &mut self.read_only,
+            Flag::ManagementEvent => &mut self.management_event,
+        };
+        let repeated = slot.is_some();
+        *slot = known;
+        self.duplicate_keys += u32::from(repeated);
+    }
+
+    fn read_time(&mut self, key: &'a str, cursor: &mut Cursor<'a>) -> Time {
+        let value = cursor.peek();
+        let raw = cursor.raw_value();
+        if let Value::String(text) = value {
+            if let Some(micros) = canonical_time(text.as_bytes()) {
+                self.forget_extra(key);
+                return Time::At(micros);
+            }
+            self.set_extra(key, raw);
+            return crate::model::Timestamp::parse(text).map_or(Time::Bad, |t| Time::At(t.0));
+        }
+        self.set_extra(key, raw);
+        match value {
+            Value::Static(StaticNode::Null) => Time::Missing,
+            _ => Time::Bad,
+        }
+    }
+
+    fn read_nested(&mut self, nested: Nested, cursor: &mut Cursor<'a>) {
+        let raw = if nested == Nested::Resources && matches!(cursor.peek(), Value::Array { .. }) {
+            self.read_resources(cursor)
+        } else {
+            cursor.raw_value()
+        };
+        let slot = match nested {
+            Nested::UserIdentity => &mut self.user_identity,
+            Nested::RequestParameters => &mut self.request_parameters,
+            Nested::ResponseElements => &mut self.response_elements,
+            Nested::AdditionalEventData => &mut self.additional_event_data,
+            Nested::Resources => &mut self.resources,
+            Nested::TlsDetails => &mut self.tls_details,
+            Nested::ServiceEventDetails => &mut self.service_event_details,
+            Nested::InsightDetails => &mut self.insight_details,
+            Nested::EdgeDeviceDetails => &mut self.edge_device_details,
+            Nested::EventContext => &mut self.event_context,
+            Nested::Addendum => &mut self.addendum,
+        };
+        let repeated = slot.is_some();
+        *slot = Some(raw);
+        self.duplicate_keys += u32::from(repeated);
+    }
+
+    /// Walks `resources` for the names, then returns its bytes like any other nested value.
+    fn read_resources(&mut self, cursor: &mut Cursor<'a>) -> &'a [u8] {
+        let start = cursor.mark();
+        let Value::Array { len } = cursor.peek() else { return cursor.raw_value() };
+        self.resource_arns.clear();
+        cursor.enter();
+        if len == 0 {
+            cursor.leave_empty();
+        }
+        for _ in 0..len {
+            if let Value::Object { len } = cursor.peek() {
+                cursor.enter();
+                if len == 0 {
+                    cursor.leave_empty();
+                }
+                for _ in 0..len {
+                    let key = cursor.key();
+                    match (key, cursor.peek()) {
+                        ("ARN" | "ARNPrefix" | "arn", Value::String(name)) => {
+                            self.resource_arns.push(name);
+                            cursor.skip_scalar();
+                        }
+                        _ => {
+                            cursor.raw_value();
+                        }
+                    }
+                    cursor.separator();
+                }
+            } else {
+                cursor.raw_value();
+            }
+            cursor.separator();
+        }
+        cursor.since(start)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Time {
+    At(i64),
+    Missing,
+    Bad,
+}
+
+fn is_number(node: StaticNode) -> bool {
+    matches!(node, StaticNode::I64(_) | StaticNode::U64(_) | StaticNode::F64(_))
+}
+
+/// `YYYY-MM-DDTHH:MM:SSZ`, the only spelling in trail files; anything else takes the slow way.
+fn canonical_time(text: &[u8]) -> Option<i64> {
+    let t: &[u8; 20] = text.try_into().ok()?;
+    if t[4] != b'-'
+        || t[7] != b'-'
+        || t[10] != b'T'
+        || t[13] != b':'
+        || t[16] != b':'
+        || t[19] != b'Z'
+    {
+        return None;
+    }
+    let digit = |i: usize| (t[i] as char).to_digit(10).map(i64::from);
+    let two = |i: usize| Some(digit(i)? * 10 + digit(i + 1)?);
+    let year = two(0)? * 100 + two(2)?;
+    let (month, day, hour, minute, second) = (two(5)?, two(8)?, two(11)?, two(14)?, two(17)?);
+    if !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
+        return None;
+    }
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let days = days_from_civil(year, month, day);
+    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000)
+}
+
+fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01 (H. Hinnant, "chrono-compatible low-level date algorithms").
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let y = if month <= 2 { year - 1 } else { year };
+    let era = y.div_euclid(400);
+    let yoe = y - era * 400;
+    let doy = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    era * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fast_time_agrees_with_the_slow_one() {
+        for text in [
+            "1970-01-01T00:00:00Z",
+            "2000-02-29T23:59:59Z",
+            "2023-07-10T11:42:18Z",
+            "2100-03-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+        ] {
+            let slow = crate::model::Timestamp::parse(text).unwrap().0;
+            assert_eq!(canonical_time(text.as_bytes()), Some(slow), "{text}");
+        }
+        for bad in ["2023-02-29T00:00:00Z", "2023-07-10T24:00:00Z", "2023-07-10 11:42:18Z", ""] {
+            assert_eq!(canonical_time(bad.as_bytes()), None, "{bad}");
+        }
+    }
+}

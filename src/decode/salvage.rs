@@ -1,0 +1,135 @@
+//! The slow path: every whole record before and after damage, one by one.
+//!
+//! It runs only on files that are not one valid JSON document. Records are found by their brackets;
+//! where the brackets cannot be trusted any more, the search goes on at the next place that looks
+//! like the beginning of a record.
+
+use super::record::Record;
+use super::scratch::Scratch;
+use super::walk::Cursor;
+use super::{Caps, Decoded, Sink};
+use crate::model::RejectReason;
+use memchr::memmem;
+use simd_json::{Buffers, INPUT_PADDING, Tape};
+
+/// Pushes what can be saved of `scratch.raw` into `sink`.
+pub(super) fn records(
+    scratch: &mut Scratch,
+    caps: &Caps,
+    sink: &mut impl Sink,
+    decoded: &mut Decoded,
+) {
+    let raw = &scratch.raw;
+    let mut at = memmem::find(raw, b"\"Records\"").map_or(0, |i| i + 9);
+    at += memchr::memchr(b'[', &raw[at..]).map_or(0, |i| i + 1);
+    let mut one = One { buffers: Buffers::with_max_depth(4096, caps.depth), parse: Vec::new() };
+    let mut index = 0u32;
+    while let Some(start) = memchr::memchr(b'{', &raw[at..]).map(|i| at + i) {
+        let object = match balanced(&raw[start..]) {
+            Some(len) => &raw[start..start + len],
+            None => {
+                // Cut off, or a quote was lost and the rest is inside out.
+                decoded.reject(RejectReason::InvalidJson, 1, "record without an end");
+                index += 1;
+                match next_start(raw, start + 1) {
+                    Some(next) => at = next,
+                    None => return,
+                }
+                continue;
+            }
+        };
+        at = match one.read(index, object, sink, decoded) {
+            true => start + object.len(),
+            false => resync(raw, start, object.len()),
+        };
+        index += 1;
+    }
+}
+
+/// Behind a bad object: at a record that begins inside of it, if there is one.
+fn resync(raw: &[u8], start: usize, len: usize) -> usize {
+    match next_start(raw, start + 1) {
+        Some(next) if next < start + len => next,
+        _ => start + len,
+    }
+}
+
+fn next_start(raw: &[u8], from: usize) -> Option<usize> {
+    memmem::find(&raw[from..], b"{\"eventVersion\"").map(|i| from + i)
+}
+
+/// Length of the object that begins at `text[0]`, by brackets outside of strings.
+fn balanced(text: &[u8]) -> Option<usize> {
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for (i, &byte) in text.iter().enumerate() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 {
+                    return Some(i + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+struct One {
+    buffers: Buffers,
+    parse: Vec<u8>,
+}
+
+impl One {
+    /// Whether the object is sound JSON (it may still be no record).
+    fn read(
+        &mut self,
+        index: u32,
+        object: &[u8],
+        sink: &mut impl Sink,
+        decoded: &mut Decoded,
+    ) -> bool {
+        self.parse.clear();
+        self.parse.extend_from_slice(object);
+        self.parse.resize(object.len() + INPUT_PADDING, b' ');
+        let mut tape = Tape::null();
+        let parsed = simd_json::fill_tape_padded(
+            &mut self.parse,
+            object.len(),
+            &mut self.buffers,
+            &mut tape,
+        );
+        if let Err(error) = parsed {
+            let reason = match error.error() {
+                simd_json::ErrorType::InvalidUtf8 => RejectReason::InvalidUtf8,
+                simd_json::ErrorType::DepthLimitExceeded => RejectReason::TooDeep,
+                _ => RejectReason::InvalidJson,
+            };
+            decoded.reject(reason, 1, &format!("record {index}: {:?}", error.error()));
+            return false;
+        }
+        let mut cursor = Cursor::new(&tape.0, self.buffers.structural_indexes(), object);
+        let mut record = Record::default();
+        match record.read(index, &mut cursor) {
+            Ok(()) => {
+                record.raw_bytes = u32::try_from(object.len()).unwrap_or(u32::MAX);
+                decoded.seen += 1;
+                decoded.pushed += 1;
+                sink.record(&record);
+            }
+            Err(reason) => decoded.reject(reason, 1, &format!("record {index}")),
+        }
+        true
+    }
+}

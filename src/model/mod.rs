@@ -1,0 +1,19 @@
+//! The nouns that cross a wall between folders: plain data, no Polars, no AWS, no I/O.
+
+pub mod event;
+pub mod finding;
+pub mod ledger;
+pub mod narrative;
+pub mod report;
+pub mod table;
+pub mod time;
+
+pub use event::{ActorKind, Evidence, IpKind, Outcome};
+pub use finding::{
+    Contributor, Episode, Finding, FindingKind, Principal, Severity, Stage, TimelineRow,
+};
+pub use ledger::{FileCounts, Ledger, RecordCounts, Reject, RejectReason};
+pub use narrative::{Checks, Narrative, Section, Sentence};
+pub use report::{Report, Run};
+pub use table::{Aggregates, Count, Coverage, Gap, HourCount};
+pub use time::Timestamp;

@@ -1,0 +1,35 @@
+//! The report: one value, many renderers. `report.json` is this, printed.
+
+use super::{
+    Aggregates, Coverage, Episode, Finding, Ledger, Narrative, Principal, TimelineRow, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The only part that may differ between two runs over the same input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    pub version: String,
+    pub started: Timestamp,
+    pub args: Vec<String>,
+    /// Narrator asked for and used, as in `offline` or `bedrock: failed (AccessDenied), offline used`.
+    pub narrator: String,
+    /// SHA-256 over the rules in force.
+    pub rules_version: String,
+    pub settings: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    pub run: Run,
+    pub ledger: Ledger,
+    pub coverage: Coverage,
+    pub aggregates: Aggregates,
+    pub principals: Vec<Principal>,
+    pub findings: Vec<Finding>,
+    pub episodes: Vec<Episode>,
+    pub timeline: Vec<TimelineRow>,
+    pub narrative: Narrative,
+    /// Findings left out by caps, by severity word; the totals stay known.
+    pub omitted: BTreeMap<String, u64>,
+}

@@ -1,0 +1,58 @@
+//! Nothing is lost: every record prints from the case as it was read.
+
+use crate::support::{ingest_path, shared_data};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use trailinsight::case::{self, Case, Rows};
+
+/// Every record of a case by file and place, as JSON.
+fn printed(case: &Case) -> BTreeMap<(String, u32), Value> {
+    let mut out = BTreeMap::new();
+    for path in case.part_paths() {
+        let rows = Rows::new(&case.part(&path, &case::record_columns()).unwrap()).unwrap();
+        for number in 0..rows.len() {
+            let row = rows.row(number);
+            let text = case::print_record(row);
+            let value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+            let evidence = row.evidence(None);
+            out.insert((evidence.file, evidence.index), value);
+        }
+    }
+    out
+}
+
+fn assert_same(archive: &Path) {
+    let dir = tempfile::tempdir().unwrap();
+    let case = ingest_path(archive, dir.path());
+    let printed = printed(&case);
+    assert!(!printed.is_empty());
+    let mut documents: BTreeMap<&str, Value> = BTreeMap::new();
+    for ((file, index), value) in &printed {
+        let document = documents.entry(file).or_insert_with(|| {
+            serde_json::from_slice(&std::fs::read(archive.join(file)).unwrap()).unwrap()
+        });
+        assert_eq!(&document["Records"][*index as usize], value, "{file}#{index}");
+    }
+}
+
+#[test]
+fn real_records_print_back_as_they_were() {
+    let Some(archive) = shared_data("invictus/CloudTrail") else { return };
+    assert_same(&archive);
+}
+
+#[test]
+fn odd_records_print_back_as_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let odd = r#"{"Records":[
+      {"eventVersion":"1.08","eventTime":"2024-05-03T10:00:00Z","eventID":"a","eventName":"X","eventSource":"s3.amazonaws.com",
+       "readOnly":"true","recipientAccountId":111122223333,"responseElements":null,"errorCode":null,
+       "requestParameters":{"a" : [1, 2.50, {"b":"\u00e9\n"}], "n":12345678901234567890},"newField":{"x":[ ]},"userIdentity":"odd"},
+      {"eventTime":"2024-05-03T12:00:00.5+02:00","eventID":"b","eventName":null,"readOnly":1,"managementEvent":false,
+       "resources":[{"ARN":"arn:aws:s3:::b","n":[]},7,{}],"eventSource":"x.amazonaws.com"},
+      {"eventTime":"2024-05-03T10:00:00Z","eventID":"","userAgent":"a\"b\\c\u0007","extra":"mine","source_file":"theirs"}
+    ]}"#;
+    std::fs::write(dir.path().join("odd.json"), odd).unwrap();
+    assert_same(dir.path());
+}

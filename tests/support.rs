@@ -1,0 +1,36 @@
+//! What several tests need.
+
+use std::path::{Path, PathBuf};
+use trailinsight::archive::{Disk, Source};
+use trailinsight::case::{self, Case, Progress};
+use trailinsight::decode::Caps;
+
+/// Public CloudTrail data with ground truth, kept beside a checkout and never in it. Tests that
+/// want it say so when it is not there.
+pub fn shared_data(part: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(part);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: no {} on this machine", path.display());
+    None
+}
+
+pub fn pool(threads: usize) -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
+}
+
+pub struct Silent;
+impl Progress for Silent {
+    fn file(&self, _: u64, _: u64, _: u64) {}
+}
+
+pub fn ingest(source: &dyn Source, dir: &Path, threads: usize) -> Case {
+    let options = case::Options { memory_bytes: 256 << 20, caps: Caps::default() };
+    case::ingest(source, dir, &options, &pool(threads), &Silent).unwrap();
+    Case::open(dir).unwrap()
+}
+
+pub fn ingest_path(path: &Path, dir: &Path) -> Case {
+    ingest(&Disk::list(&[path.to_owned()]).unwrap(), dir, 2)
+}
