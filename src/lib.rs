@@ -7,13 +7,13 @@
 //! [`model`] holds the nouns that cross these walls; [`cli`] is the only place that prints or reads
 //! the environment. `ARCHITECTURE.md` has the map and the invariants.
 
-// pub mod analyze;
+pub mod analyze;
 pub mod archive;
 pub mod case;
-// pub mod cli;
+pub mod cli;
 pub mod decode;
-// pub mod detect;
-// pub mod digest;
+pub mod detect;
+pub mod digest;
 pub mod model;
-// pub mod narrate;
-// pub mod report;
+pub mod narrate;
+pub mod report;

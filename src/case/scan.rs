@@ -3,6 +3,7 @@
 use super::Error;
 use super::manifest::Manifest;
 use polars::prelude::*;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,20 @@ impl Case {
             self.part_paths().iter().map(|p| PlRefPath::new(p.to_string_lossy())).collect();
         LazyFrame::scan_parquet_files(paths.into(), ScanArgsParquet::default())
             .map_err(Error::table("opened"))
+    }
+
+    /// Whose archive this is: the accounts whose trails wrote the events.
+    ///
+    /// # Errors
+    /// When a part cannot be read.
+    pub fn accounts(&self) -> Result<BTreeSet<String>, Error> {
+        let accounts = self.events()?.select([col("recipient_account_id").unique()]);
+        let accounts = || -> PolarsResult<BTreeSet<String>> {
+            let frame = accounts.collect()?;
+            let column = frame.column("recipient_account_id")?.str()?;
+            Ok((0..column.len()).filter_map(|i| column.get(i)).map(str::to_owned).collect())
+        };
+        accounts().map_err(Error::table("queried"))
     }
 
     /// One part, whole, with the columns asked for.

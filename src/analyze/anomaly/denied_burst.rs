@@ -1,0 +1,107 @@
+//! # Denied burst
+//!
+//! **What it finds.** A principal who is refused often within a few minutes.
+//!
+//! **Why it matters.** Whoever holds a stolen key does not know what it may do, and finds out by
+//! trying: the permission enumerators that intruders use call dozens of APIs in a minute and are
+//! refused most of them.
+//!
+//! **How it decides.** Denied calls of one principal in one account, in a window of ten minutes that
+//! slides over them: at least 20, or at least 10 different event names. It is high when both hold,
+//! medium when one does, and low when only one or two event names are behind it, which is what a
+//! broken deployment looks like. Bursts that touch are one finding.
+//!
+//! **What fools it.** A new deployment whose role lacks many permissions at once; a scanner that is
+//! meant to be refused; an intruder who tries one call an hour.
+//!
+//! **References.** ATT&CK T1580 Cloud Infrastructure Discovery, T1069.003 Cloud Groups.
+
+use super::{distinct, evidence, evidence_columns, sample};
+use crate::analyze::aggregate::is_denied;
+use crate::analyze::collect;
+use crate::detect::{id, one_or_several};
+use crate::model::{Evidence, Finding, FindingKind, Outcome, Severity, Stage};
+use polars::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) const NAME: &str = "denied_burst";
+pub(super) const TITLE: &str = "Many calls denied within minutes";
+
+const WINDOW_SECONDS: i64 = 10 * 60;
+const MIN_CALLS: usize = 20;
+const MIN_NAMES: usize = 10;
+/// One or two names in a loop are a broken program, not a search.
+const LOOP_NAMES: usize = 2;
+
+pub(super) fn find(events: &LazyFrame) -> PolarsResult<Vec<Finding>> {
+    let denied = events.clone().filter(is_denied().and(col("actor").is_not_null()));
+    let denied = evidence(&collect(denied.select(evidence_columns()))?)?;
+    let mut by_principal: BTreeMap<(&str, &str), Vec<&Evidence>> = BTreeMap::new();
+    for event in &denied {
+        by_principal.entry((&event.principal, &event.account)).or_default().push(event);
+    }
+    Ok(by_principal.values().flat_map(|events| bursts(events)).map(|b| finding(&b)).collect())
+}
+
+/// Stretches of `events` (in order of time) in which some window is full.
+fn bursts<'e>(events: &[&'e Evidence]) -> Vec<Vec<&'e Evidence>> {
+    let mut spans: Vec<(usize, usize)> = Vec::new();
+    let mut start = 0;
+    for end in 0..events.len() {
+        while events[end].time > events[start].time.plus_seconds(WINDOW_SECONDS) {
+            start += 1;
+        }
+        if end + 1 - start >= MIN_CALLS || names(&events[start..=end]).len() >= MIN_NAMES {
+            match spans.last_mut() {
+                Some(last) if start <= last.1 => last.1 = end,
+                _ => spans.push((start, end)),
+            }
+        }
+    }
+    spans.into_iter().map(|(start, end)| events[start..=end].to_vec()).collect()
+}
+
+fn names<'e>(events: &[&'e Evidence]) -> BTreeSet<&'e str> {
+    events.iter().map(|e| e.event_name.as_str()).collect()
+}
+
+fn finding(burst: &[&Evidence]) -> Finding {
+    let (first, last) = (burst[0], burst[burst.len() - 1]);
+    let names = names(burst).len();
+    let severity = match names {
+        ..=LOOP_NAMES => Severity::Low,
+        MIN_NAMES.. if burst.len() >= MIN_CALLS => Severity::High,
+        _ => Severity::Medium,
+    };
+    let regions: BTreeSet<String> = burst.iter().map(|e| e.region.clone()).collect();
+    let minutes = (last.time.seconds() - first.time.seconds()) / 60 + 1;
+    Finding {
+        id: id(&[NAME, &first.principal, &first.account, &first.time.to_string()]),
+        number: 0,
+        rule: NAME.to_owned(),
+        title: TITLE.to_owned(),
+        kind: FindingKind::Anomaly,
+        severity,
+        principal: first.principal.clone(),
+        account: first.account.clone(),
+        region: one_or_several(&regions),
+        first: first.time,
+        last: last.time,
+        count: burst.len() as u64,
+        outcome: Outcome::Denied,
+        attack: vec!["T1069.003".to_owned(), "T1580".to_owned()],
+        cis: vec!["4.1".to_owned()],
+        stages: vec![Stage::Discovery],
+        summary: format!(
+            "{} was denied {} calls to {names} different APIs within {minutes} minutes.",
+            first.principal,
+            burst.len()
+        ),
+        remediation: "Find out who holds the credentials behind these calls; if nobody can explain them, deactivate the key or revoke the sessions, and read what succeeded around the burst.".to_owned(),
+        targets: distinct(burst, |e| e.target.as_deref()),
+        source_ips: distinct(burst, |e| Some(&e.source_ip)),
+        author: None,
+        evidence: sample(burst),
+        evidence_total: burst.len() as u64,
+    }
+}

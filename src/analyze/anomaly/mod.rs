@@ -1,0 +1,106 @@
+//! Heuristics that need no rule: one file each, each with what fools it.
+
+mod denied_burst;
+mod first_use;
+
+use crate::case::Rows;
+use crate::model::{Coverage, Evidence, Finding};
+use polars::prelude::*;
+
+/// What heuristics found, and which could not be applied to this archive, and why.
+#[derive(Debug, Default)]
+pub(super) struct Anomalies {
+    pub(super) findings: Vec<Finding>,
+    pub(super) not_applied: Vec<String>,
+}
+
+/// A heuristic as `rules explain` prints it.
+pub struct Heuristic {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub doc: &'static str,
+}
+
+/// All of them, in the order they run.
+pub const HEURISTICS: [Heuristic; 2] = [
+    Heuristic { name: denied_burst::NAME, title: denied_burst::TITLE, doc: include_str!("denied_burst.rs") },
+    Heuristic { name: first_use::NAME, title: first_use::TITLE, doc: include_str!("first_use.rs") },
+];
+
+impl Heuristic {
+    /// The page at the head of its source file: doc and tool cannot part.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let lines = self.doc.lines().map_while(|line| line.strip_prefix("//!"));
+        lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+    }
+}
+
+pub(super) fn all(events: &LazyFrame, coverage: &Coverage) -> PolarsResult<Anomalies> {
+    let mut out = Anomalies::default();
+    out.findings.extend(denied_burst::find(events)?);
+    match first_use::find(events, coverage)? {
+        Ok(findings) => out.findings.extend(findings),
+        Err(why) => out.not_applied.push(why),
+    }
+    Ok(out)
+}
+
+/// What evidence is made of.
+const EVIDENCE_COLUMNS: [&str; 15] = [
+    "event_time",
+    "event_id",
+    "event_name",
+    "service",
+    "aws_region",
+    "recipient_account_id",
+    "actor",
+    "source_ip_address",
+    "user_agent_family",
+    "outcome",
+    "error_code",
+    "source_file",
+    "source_index",
+    "request_parameters",
+    "ip_kind",
+];
+
+fn evidence_columns() -> Vec<Expr> {
+    EVIDENCE_COLUMNS.iter().map(|name| col(*name)).collect()
+}
+
+/// Events of a collected frame in order of time.
+fn evidence(frame: &DataFrame) -> PolarsResult<Vec<Evidence>> {
+    let rows = Rows::new(frame).map_err(|e| PolarsError::ComputeError(e.to_string().into()))?;
+    let one = |number| {
+        let row = rows.row(number);
+        let request = row.text("request_parameters").and_then(|t| serde_json::from_str(t).ok());
+        row.evidence(request.as_ref().and_then(crate::detect::target::of))
+    };
+    let mut events: Vec<Evidence> = (0..rows.len()).map(one).collect();
+    events.sort_by(|a, b| {
+        let key = |e: &Evidence| (e.time, e.event_id.clone(), e.file.clone(), e.index);
+        key(a).cmp(&key(b))
+    });
+    Ok(events)
+}
+
+/// First, last and a few between.
+fn sample(events: &[&Evidence]) -> Vec<Evidence> {
+    const SAMPLES: usize = 10;
+    if events.len() <= SAMPLES {
+        return events.iter().map(|e| (*e).clone()).collect();
+    }
+    (0..SAMPLES).map(|i| events[i * (events.len() - 1) / (SAMPLES - 1)].clone()).collect()
+}
+
+/// Distinct texts in order of first appearance, at most ten.
+fn distinct<'e>(events: &[&'e Evidence], text: impl Fn(&'e Evidence) -> Option<&'e str>) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for value in events.iter().filter_map(|e| text(e)).filter(|t| !t.is_empty()) {
+        if out.len() < 10 && !out.iter().any(|o| o == value) {
+            out.push(value.to_owned());
+        }
+    }
+    out
+}

@@ -1,0 +1,52 @@
+//! Episodes: findings of one principal that follow each other without a long pause.
+
+use super::matters;
+use crate::model::{Episode, Finding, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A pause longer than this begins another episode.
+const PAUSE_SECONDS: i64 = 60 * 60;
+/// One finding alone is told by itself.
+const MIN_FINDINGS: usize = 2;
+
+/// Episodes in order of time.
+pub(super) fn of(findings: &[Finding]) -> Vec<Episode> {
+    let mut by_principal: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in findings.iter().filter(|f| matters(f.severity)) {
+        by_principal.entry(&finding.principal).or_default().push(finding);
+    }
+    let mut episodes = Vec::new();
+    for (principal, mut findings) in by_principal {
+        findings.sort_by(|a, b| a.first.cmp(&b.first).then_with(|| a.id.cmp(&b.id)));
+        let mut run: Vec<&Finding> = Vec::new();
+        let mut end = Timestamp::default();
+        for finding in findings {
+            if !run.is_empty() && finding.first > end.plus_seconds(PAUSE_SECONDS) {
+                episodes.extend(episode(principal, &run));
+                run.clear();
+            }
+            end = if run.is_empty() { finding.last } else { end.max(finding.last) };
+            run.push(finding);
+        }
+        episodes.extend(episode(principal, &run));
+    }
+    episodes.sort_by(|a, b| a.first.cmp(&b.first).then_with(|| a.id.cmp(&b.id)));
+    episodes
+}
+
+fn episode(principal: &str, findings: &[&Finding]) -> Option<Episode> {
+    if findings.len() < MIN_FINDINGS {
+        return None;
+    }
+    let first = findings.iter().map(|f| f.first).min()?;
+    let stages: BTreeSet<_> = findings.iter().flat_map(|f| f.stages.iter().copied()).collect();
+    let id = crate::detect::id(&["episode", principal, &first.to_string()]);
+    Some(Episode {
+        id: id.replacen("f-", "s-", 1),
+        principal: principal.to_owned(),
+        stages: stages.into_iter().collect(),
+        findings: findings.iter().map(|f| f.id.clone()).collect(),
+        first,
+        last: findings.iter().map(|f| f.last).max()?,
+    })
+}

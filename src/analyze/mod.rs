@@ -1,0 +1,92 @@
+//! Tables and anomalies over the case; what rules and heuristics found, put in order.
+
+mod aggregate;
+pub mod anomaly;
+mod coverage;
+mod episode;
+mod risk;
+mod timeline;
+
+use crate::case::{self, Case};
+use crate::detect::Detections;
+use crate::model::{
+    Aggregates, Coverage, Episode, Finding, Outcome, Principal, Severity, TimelineRow,
+};
+use polars::prelude::{DataFrame, Engine, LazyFrame, PolarsResult};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// Findings kept in a report; how many more there were is told in `omitted`.
+const MAX_FINDINGS: usize = 500;
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Length of every list of counts.
+    pub top: usize,
+}
+
+/// Everything a report says, but the prose.
+#[derive(Debug)]
+pub struct Analysis {
+    pub aggregates: Aggregates,
+    pub coverage: Coverage,
+    pub principals: Vec<Principal>,
+    pub findings: Vec<Finding>,
+    pub episodes: Vec<Episode>,
+    pub timeline: Vec<TimelineRow>,
+    pub omitted: BTreeMap<String, u64>,
+}
+
+/// Runs every table and heuristic, and ranks them together with what the rules found.
+///
+/// # Errors
+/// When the event table cannot be read.
+pub fn run(
+    case: &Case,
+    detections: Detections,
+    options: &Options,
+) -> Result<Analysis, case::Error> {
+    let events = case.events()?;
+    let table = case::Error::table("queried");
+    let analysis = (|| {
+        let aggregates = aggregate::all(&events, options.top)?;
+        let mut coverage = coverage::of(&events)?;
+        let Detections { mut findings, mut steps } = detections;
+        let anomalies = anomaly::all(&events, &coverage)?;
+        coverage.not_observable.extend(anomalies.not_applied);
+        steps.extend(anomalies.findings.iter().map(timeline::of_anomaly));
+        findings.extend(anomalies.findings);
+        let omitted = rank(&mut findings);
+        let principals = risk::principals(&events, &findings, options.top)?;
+        let episodes = episode::of(&findings);
+        let timeline = timeline::merge(steps, &findings);
+        Ok(Analysis { aggregates, coverage, principals, findings, episodes, timeline, omitted })
+    })();
+    analysis.map_err(table)
+}
+
+/// Most severe first, success before failure, then by time; numbers them and cuts the tail.
+fn rank(findings: &mut Vec<Finding>) -> BTreeMap<String, u64> {
+    findings.sort_by(|a, b| {
+        let key = |f: &Finding| (Reverse(f.severity), f.outcome != Outcome::Succeeded, f.first);
+        key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
+    });
+    let mut omitted = BTreeMap::new();
+    for finding in findings.drain(findings.len().min(MAX_FINDINGS)..) {
+        *omitted.entry(finding.severity.as_str().to_owned()).or_insert(0) += 1;
+    }
+    for (rank, finding) in findings.iter_mut().enumerate() {
+        finding.number = u32::try_from(rank + 1).expect("there are at most MAX_FINDINGS");
+    }
+    omitted
+}
+
+/// Findings of this severity and above count as more than context.
+fn matters(severity: Severity) -> bool {
+    severity >= Severity::Low
+}
+
+/// Collects with the streaming engine, which holds no more than it must.
+fn collect(frame: LazyFrame) -> PolarsResult<DataFrame> {
+    Ok(frame.collect_with_engine(Engine::Streaming)?.unwrap_single())
+}

@@ -1,0 +1,278 @@
+//! What was typed. The help texts are the reference manual.
+
+use crate::model::Severity;
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Offline forensic review of AWS CloudTrail archives.
+///
+/// Reads months of trail files into a columnar case, runs detection rules and heuristics over it,
+/// and writes a report whose every sentence points at the events that prove it. Nothing leaves this
+/// machine unless a model is asked for by name.
+#[derive(Debug, Parser)]
+#[command(name = "trailinsight", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub ui: Ui,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  trailinsight analyze ./AWSLogs                      whole archive to trailinsight-report/report.html
+  trailinsight analyze ./AWSLogs --fail-on high       exit code 1 when something serious is found
+  trailinsight query --case trailinsight-report/case \\
+      \"SELECT event_name, count(*) AS n FROM events GROUP BY event_name ORDER BY n DESC LIMIT 10\"
+  trailinsight rules explain trail_stopped
+
+Exit codes: 0 done and whole; 1 done, and a finding reached --fail-on; 2 bad usage or configuration;
+3 done, but some input could not be read; 4 nothing could be done.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The main job: ingest, detect, analyze, narrate, report
+    #[command(after_help = ANALYZE_EXAMPLES)]
+    Analyze(Analyze),
+    /// Read an archive into a case and stop there
+    Ingest(Ingest),
+    /// Everything after ingest, on a case that is already there
+    Report(Report),
+    /// SQL over the events (and findings) of a case
+    #[command(after_help = QUERY_EXAMPLES)]
+    Query(Query),
+    /// The detection rules: list or explain them
+    Rules(Rules),
+    /// Print shell completions
+    #[command(after_help = "Example:\n  trailinsight completions bash > /etc/bash_completion.d/trailinsight")]
+    Completions { shell: clap_complete::Shell },
+}
+
+const ANALYZE_EXAMPLES: &str = "\
+Examples:
+  trailinsight analyze ./AWSLogs
+  trailinsight analyze ./AWSLogs --rules ./our-sigma-rules --out /tmp/review
+  trailinsight analyze ./AWSLogs --narrator bedrock --model-id global.anthropic.claude-sonnet-5-5 --bedrock-region eu-west-1
+
+The report is written to --out: report.html, report.md, report.json, findings.jsonl, timeline.csv and
+digest.json (exactly what a model is, or would be, sent).";
+
+const QUERY_EXAMPLES: &str = "\
+Examples:
+  trailinsight query --case C \"SELECT event_time, event_name, source_ip_address FROM events WHERE actor LIKE '%user/eve' ORDER BY event_time\"
+  trailinsight query --case C --format csv \"SELECT error_code, count(*) AS n FROM events GROUP BY error_code\" > errors.csv
+  trailinsight query --case C \"SELECT severity, title, principal FROM findings\"
+  trailinsight query --case C --schema";
+
+#[derive(Debug, Group)]
+pub struct Ui {
+    /// Say nothing but errors and the one-line result
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Log to standard error as JSON lines (level by RUST_LOG, default info)
+    #[arg(long, global = true)]
+    pub json_log: bool,
+}
+
+#[derive(Debug, Group)]
+pub struct Input {
+    /// Trail files: a folder, or a file
+    #[arg(required = true, value_name = "SOURCE")]
+    pub sources: Vec<String>,
+    /// Threads to read with [default: all cores]
+    #[arg(long, short = 'j', value_name = "N")]
+    pub threads: Option<usize>,
+    /// Memory that reading may use, as in 512MiB or 2GiB [default: a quarter of the machine's]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+}
+
+#[derive(Debug, Group)]
+pub struct Judging {
+    /// Sigma rules of your own: a file or a folder of *.yml; may be given more than once
+    #[arg(long, value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
+    /// Length of every list of counts [default: 100]
+    #[arg(long, value_name = "N")]
+    pub top: Option<usize>,
+    /// Exit with code 1 when a finding of this severity or above is in the report
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub fail_on: Option<Severity>,
+    /// Settings file [default: trailinsight.toml here, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Group)]
+#[command(next_help_heading = "Narrative")]
+pub struct Narrating {
+    /// Who writes the prose; auto is offline unless a model was configured
+    #[arg(long, value_enum)]
+    pub narrator: Option<Narrator>,
+    /// Model or inference profile on Amazon Bedrock
+    #[arg(long, value_name = "ID")]
+    pub model_id: Option<String>,
+    /// Region of Bedrock [default: that of the AWS configuration]
+    #[arg(long, value_name = "REGION")]
+    pub bedrock_region: Option<String>,
+    /// Longest answer of the model, in tokens [default: 8000]
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<u32>,
+    /// Sampling temperature of the model [default: its own]
+    #[arg(long, value_name = "T")]
+    pub temperature: Option<f32>,
+    /// File with further instructions for the model
+    #[arg(long, value_name = "FILE")]
+    pub prompt: Option<PathBuf>,
+    /// Another endpoint for Bedrock
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// Profile of the AWS configuration
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Size of the digest, in tokens [default: 16000]
+    #[arg(long, value_name = "N")]
+    pub digest_tokens: Option<usize>,
+}
+
+#[derive(Debug, Group)]
+pub struct Output {
+    /// Folder for the report
+    #[arg(long, value_name = "DIR", default_value = "trailinsight-report")]
+    pub out: PathBuf,
+    /// Files to write, by comma
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST", default_values_t = ReportFormat::ALL)]
+    pub format: Vec<ReportFormat>,
+}
+
+#[derive(Debug, Parser)]
+pub struct Analyze {
+    #[command(flatten)]
+    pub input: Input,
+    /// Folder for the case [default: OUT/case]
+    #[arg(long, value_name = "DIR")]
+    pub case: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: Output,
+    #[command(flatten)]
+    pub judging: Judging,
+    #[command(flatten)]
+    pub narrating: Narrating,
+}
+
+#[derive(Debug, Parser)]
+pub struct Ingest {
+    #[command(flatten)]
+    pub input: Input,
+    /// Folder for the case
+    #[arg(long, value_name = "DIR")]
+    pub case: PathBuf,
+}
+
+#[derive(Debug, Parser)]
+pub struct Report {
+    /// Folder of the case
+    #[arg(long, value_name = "DIR")]
+    pub case: PathBuf,
+    /// Threads to work with [default: all cores]
+    #[arg(long, short = 'j', value_name = "N")]
+    pub threads: Option<usize>,
+    #[command(flatten)]
+    pub output: Output,
+    #[command(flatten)]
+    pub judging: Judging,
+    #[command(flatten)]
+    pub narrating: Narrating,
+}
+
+#[derive(Debug, Parser)]
+pub struct Query {
+    /// Folder of the case
+    #[arg(long, value_name = "DIR")]
+    pub case: PathBuf,
+    /// The statement; tables are `events` and `findings`
+    #[arg(required_unless_present = "schema")]
+    pub sql: Option<String>,
+    /// How to print the answer; parquet needs --output
+    #[arg(long, value_enum, default_value_t = QueryFormat::Table)]
+    pub format: QueryFormat,
+    /// File for the answer instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Rows to print as a table; the other formats print all
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub limit: usize,
+    /// List the columns of the event table and stop
+    #[arg(long)]
+    pub schema: bool,
+}
+
+#[derive(Debug, Parser)]
+pub struct Rules {
+    #[command(subcommand)]
+    pub command: RulesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// All rules and heuristics, the most severe first
+    List {
+        /// Sigma rules of your own besides
+        #[arg(long, value_name = "PATH")]
+        rules: Vec<PathBuf>,
+    },
+    /// What a rule finds, why it matters and what to do
+    Explain {
+        name: String,
+        /// Sigma rules of your own besides
+        #[arg(long, value_name = "PATH")]
+        rules: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Narrator {
+    Auto,
+    Offline,
+    Bedrock,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum QueryFormat {
+    Table,
+    Csv,
+    Json,
+    Ndjson,
+    Parquet,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Html,
+    Md,
+    Json,
+    Jsonl,
+    Csv,
+}
+
+impl ReportFormat {
+    const ALL: [Self; 5] = [Self::Html, Self::Md, Self::Json, Self::Jsonl, Self::Csv];
+}
+
+fn severity(word: &str) -> Result<Severity, String> {
+    Severity::parse(word).ok_or_else(|| {
+        let words: Vec<&str> = Severity::ALL.iter().map(|s| s.as_str()).collect();
+        format!("expected one of {}", words.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+}

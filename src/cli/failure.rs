@@ -1,0 +1,117 @@
+//! Failures of a run as a whole: kind, message, cause, hint and exit code.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+/// How a run ended, as DESIGN's contract numbers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    FindingReached = 1,
+    Usage = 2,
+    InputLost = 3,
+    Nothing = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    pub message: String,
+    pub causes: Vec<String>,
+    pub hint: Option<String>,
+    broken_pipe: bool,
+}
+
+impl Failure {
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), causes: Vec::new(), hint: None, broken_pipe: false }
+    }
+
+    /// With every cause an error has.
+    pub fn from_error(exit: Exit, error: &dyn Error) -> Self {
+        let mut failure = Self::new(exit, error.to_string());
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            if let Some(io) = error.downcast_ref::<std::io::Error>() {
+                failure.broken_pipe |= io.kind() == std::io::ErrorKind::BrokenPipe;
+            }
+            failure.causes.push(error.to_string());
+            cause = error.source();
+        }
+        failure
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub fn is_broken_pipe(&self) -> bool {
+        self.broken_pipe
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    /// Of our own output; files have errors of their own.
+    fn from(error: std::io::Error) -> Self {
+        let mut failure = Self::new(Exit::Nothing, "cannot write the answer");
+        failure.broken_pipe = error.kind() == std::io::ErrorKind::BrokenPipe;
+        failure.causes.push(error.to_string());
+        failure
+    }
+}
+
+impl From<crate::archive::Error> for Failure {
+    fn from(error: crate::archive::Error) -> Self {
+        use crate::archive::Error as E;
+        let hint = match &error {
+            E::Unreachable { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                "check the spelling; a SOURCE is a folder of trail files or one trail file"
+            }
+            E::Unreachable { .. } => "check the permissions of the folder",
+            E::EmptyFolder { .. } => "there is nothing in this folder; is the archive somewhere else?",
+            E::NoTrailFiles { .. } => {
+                "trail files end in .json.gz and lie under AWSLogs/<account>/CloudTrail/<region>/; digest files alone hold no events"
+            }
+        };
+        Self::from_error(Exit::Nothing, &error).hint(hint)
+    }
+}
+
+impl From<crate::case::Error> for Failure {
+    fn from(error: crate::case::Error) -> Self {
+        use crate::case::Error as E;
+        let failure = Self::from_error(Exit::Nothing, &error);
+        match &error {
+            E::NotACase { .. } => Self { exit: Exit::Usage, ..failure }
+                .hint("make one with `trailinsight ingest SOURCE --case DIR`"),
+            E::Occupied { .. } => Self { exit: Exit::Usage, ..failure }
+                .hint("name a new or an empty folder, or an earlier case, which is made anew"),
+            E::BadManifest { .. } => failure.hint("make the case anew with `trailinsight ingest`"),
+            E::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                failure.hint("free some space, or put the case on another disk with --case")
+            }
+            E::Io { .. } | E::Table { .. } => failure,
+        }
+    }
+}
+
+impl From<crate::detect::Error> for Failure {
+    fn from(error: crate::detect::Error) -> Self {
+        Self::from_error(Exit::Usage, &error)
+            .hint("rules are Sigma detections in YAML, one or more to a file")
+    }
+}
+
+impl From<crate::report::WriteError> for Failure {
+    fn from(error: crate::report::WriteError) -> Self {
+        Self::from_error(Exit::Nothing, &error).hint("name another folder with --out")
+    }
+}

@@ -1,0 +1,68 @@
+//! `ingest`, and the reading half of `analyze`.
+
+use super::args;
+use super::failure::{Exit, Failure};
+use super::{settings, ui};
+use crate::archive::{Disk, Source};
+use crate::case::{self, Manifest};
+use crate::decode::Caps;
+use std::path::{Path, PathBuf};
+
+pub(super) fn run(args: &args::Ingest, ui: &ui::Ui) -> Result<Exit, Failure> {
+    let pool = settings::threads(args.input.threads)?;
+    let manifest = read(&args.input, &args.case, &pool, ui)?;
+    let (rows, parts) = (manifest.rows(), manifest.parts.len());
+    ui.stdout(format!("{}: {rows} events in {parts} parts\n", args.case.display()).as_bytes())?;
+    Ok(exit(&manifest))
+}
+
+/// Whole, or some input lost.
+pub(super) fn exit(manifest: &Manifest) -> Exit {
+    if manifest.ledger.is_whole() { Exit::Done } else { Exit::InputLost }
+}
+
+/// Reads the archive into a case and says what became of every file.
+pub(super) fn read(
+    input: &args::Input,
+    case: &Path,
+    pool: &rayon::ThreadPool,
+    ui: &ui::Ui,
+) -> Result<Manifest, Failure> {
+    let memory_bytes = settings::memory(input.memory.as_deref())?;
+    let listing = ui.step("listing files");
+    let source = list(&input.sources)?;
+    drop(listing);
+    let total: u64 = source.inputs().iter().map(|i| i.bytes).sum();
+    tracing::info!(files = source.inputs().len(), bytes = total, "ingest");
+    let reading = ui.reading(source.inputs().len() as u64, total);
+    let options = case::Options { memory_bytes, caps: Caps::default() };
+    let result = case::ingest(&source, case, &options, pool, &reading);
+    reading.finish();
+    let manifest = result?;
+    ui.ledger(&manifest.ledger);
+    let files = &manifest.ledger.files;
+    if files.ingested == 0 {
+        return Err(nothing(&manifest));
+    }
+    tracing::info!(kept = manifest.ledger.records.kept, inflated = %ui::bytes(manifest.ledger.bytes.inflated), "ingested");
+    Ok(manifest)
+}
+
+fn list(sources: &[String]) -> Result<Disk, Failure> {
+    if let Some(remote) = sources.iter().find(|s| s.starts_with("s3://") || s.starts_with("cloudtrail:")) {
+        return Err(Failure::new(Exit::Usage, format!("{remote}: only folders and files can be read"))
+            .hint("copy the archive first, as in `aws s3 sync s3://bucket/AWSLogs ./AWSLogs`"));
+    }
+    let paths: Vec<PathBuf> = sources.iter().map(PathBuf::from).collect();
+    Ok(Disk::list(&paths)?)
+}
+
+fn nothing(manifest: &Manifest) -> Failure {
+    let files = &manifest.ledger.files;
+    if files.failed == 0 {
+        return Failure::new(Exit::Nothing, format!("none of the {} files holds CloudTrail records", files.seen))
+            .hint("trail files hold {\"Records\":[...]}; is this the right folder?");
+    }
+    Failure::new(Exit::Nothing, format!("none of the {} files could be read", files.seen))
+        .hint("the reasons are above; a file cut off in transfer is best copied again")
+}

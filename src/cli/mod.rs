@@ -1,0 +1,58 @@
+//! The command line: the only place that prints, reads the environment or looks at the clock.
+
+mod analyze;
+pub mod args;
+mod failure;
+mod ingest;
+mod query;
+mod rules;
+mod settings;
+mod ui;
+
+use args::{Args, Command};
+use clap::{CommandFactory, Parser};
+use failure::{Exit, Failure};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Parses `argv`, runs the command and says how it went.
+#[must_use]
+pub fn run(argv: Vec<OsString>) -> ExitCode {
+    let shown: Vec<String> = argv.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+    let args = match Args::try_parse_from(argv) {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version come this way too, and are no failure.
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    ui::logging(&args.ui);
+    let ui = ui::Ui::new(&args.ui);
+    match dispatch(args.command, shown, &ui) {
+        Ok(exit) => exit.into(),
+        Err(failure) if failure.is_broken_pipe() => Exit::Done.into(),
+        Err(failure) => {
+            ui.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn dispatch(command: Command, argv: Vec<String>, ui: &ui::Ui) -> Result<Exit, Failure> {
+    match command {
+        Command::Analyze(args) => analyze::analyze(args, argv, ui),
+        Command::Report(args) => analyze::report(args, argv, ui),
+        Command::Ingest(args) => ingest::run(&args, ui),
+        Command::Query(args) => query::run(&args, ui),
+        Command::Rules(args) => rules::run(&args.command, ui),
+        Command::Completions { shell } => {
+            let mut command = Args::command();
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut command, "trailinsight", &mut out);
+            ui.stdout(&out)?;
+            Ok(Exit::Done)
+        }
+    }
+}

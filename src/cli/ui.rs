@@ -1,0 +1,212 @@
+//! What a person sees: progress, warnings, the summary, failures. Text of the log is made visible
+//! before it reaches a terminal.
+
+use super::args;
+use super::failure::Failure;
+use crate::case::Progress;
+use crate::model::{Ledger, Report, Severity};
+use crate::report::visible;
+use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Findings and principals named in the summary.
+const SUMMARY_ROWS: usize = 12;
+const SUMMARY_PRINCIPALS: usize = 3;
+/// Rejects named before the reader is sent to the report.
+const SHOWN_REJECTS: usize = 5;
+/// Where output is no terminal, tables are as wide as the narrowest we promise to fit.
+const PLAIN_WIDTH: u16 = 80;
+
+pub(super) struct Ui {
+    quiet: bool,
+    live: bool,
+}
+
+impl Ui {
+    pub(super) fn new(args: &args::Ui) -> Self {
+        Self { quiet: args.quiet, live: !args.quiet && io::stderr().is_terminal() }
+    }
+
+    fn say(&self, text: &str) {
+        if !self.quiet {
+            // Nobody to tell when standard error is gone.
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        }
+    }
+
+    pub(super) fn note(&self, text: &str) {
+        self.say(&visible(text));
+    }
+
+    /// Always shown: something the user counts on did not happen.
+    pub(super) fn warning(&self, text: &str) {
+        let _ = writeln!(io::stderr().lock(), "Warning: {}", visible(text));
+    }
+
+    pub(super) fn failure(&self, failure: &Failure) {
+        let mut out = io::stderr().lock();
+        let _ = writeln!(out, "Error: {}", visible(&failure.message));
+        for cause in &failure.causes {
+            // Causes are our own and libraries' text, and some (TOML) point with several lines.
+            let _ = writeln!(out, "Caused by: {}", cause.lines().map(visible).collect::<Vec<_>>().join("\n  "));
+        }
+        if let Some(hint) = &failure.hint {
+            let _ = writeln!(out, "Hint: {}", visible(hint));
+        }
+    }
+
+    pub(super) fn stdout(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)?;
+        Ok(out.flush()?)
+    }
+
+    /// Bars on a terminal, nothing elsewhere.
+    pub(super) fn reading(&self, files: u64, bytes: u64) -> Reading {
+        let bar = if self.live { ProgressBar::new(bytes) } else { ProgressBar::hidden() };
+        let style = ProgressStyle::with_template(
+            "reading {bar:24} {percent:>3}%  {bytes}/{total_bytes}  {msg}  ETA {eta}",
+        );
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Reading { bar, files, done: AtomicU64::new(0), records: AtomicU64::new(0), began: Instant::now() }
+    }
+
+    /// A step whose length nobody knows.
+    pub(super) fn step(&self, what: &'static str) -> Step {
+        let bar = if self.live { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        bar.set_message(what);
+        bar.enable_steady_tick(std::time::Duration::from_millis(120));
+        Step { bar }
+    }
+
+    pub(super) fn ledger(&self, ledger: &Ledger) {
+        let (f, r) = (&ledger.files, &ledger.records);
+        let mut line = format!("{} of {} files read, {} records kept", HumanCount(f.ingested), HumanCount(f.seen), HumanCount(r.kept));
+        for (count, what) in [(r.duplicate, "duplicate"), (r.filtered, "filtered"), (r.rejected, "rejected")] {
+            if count > 0 {
+                line += &format!(", {} {what}", HumanCount(count));
+            }
+        }
+        if f.skipped > 0 {
+            line += &format!("; {} files are no trail files", HumanCount(f.skipped));
+        }
+        self.say(&line);
+        if ledger.is_whole() {
+            return;
+        }
+        let total = ledger.rejects.len();
+        self.warning(&format!("not everything could be read ({total} rejects; all in report.json):"));
+        for reject in ledger.rejects.iter().take(SHOWN_REJECTS) {
+            let lost = if reject.count > 0 { format!(", {} records", reject.count) } else { String::new() };
+            self.warning(&format!("  {}: {}{lost}: {}", reject.file, reject.reason, reject.detail));
+        }
+    }
+
+    /// The end of the main job: what was found and who it was.
+    pub(super) fn summary(&self, report: &Report) {
+        if self.quiet {
+            return;
+        }
+        let mut table = table();
+        table.set_header(["#", "severity", "finding", "principal", "count", "outcome"]);
+        let shown: Vec<_> = report.findings.iter().filter(|f| f.severity > Severity::Informational).collect();
+        for finding in shown.iter().take(SUMMARY_ROWS) {
+            table.add_row([
+                finding.number.to_string(),
+                finding.severity.to_string(),
+                visible(&finding.title).into_owned(),
+                visible(short(&finding.principal)).into_owned(),
+                finding.count.to_string(),
+                finding.outcome.to_string(),
+            ]);
+        }
+        if shown.is_empty() {
+            self.say("Nothing was found.");
+        } else {
+            self.say(&table.to_string());
+        }
+        if shown.len() > SUMMARY_ROWS {
+            self.say(&format!("... and {} more findings in the report", shown.len() - SUMMARY_ROWS));
+        }
+        let risky = report.principals.iter().filter(|p| p.risk > 0.0).take(SUMMARY_PRINCIPALS);
+        for principal in risky {
+            self.note(&format!("risk {:>5.1}  {} ({} events)", principal.risk, principal.id, HumanCount(principal.events)));
+        }
+    }
+}
+
+/// The name in an ARN, as people say it.
+fn short(principal: &str) -> &str {
+    principal.splitn(6, ':').nth(5).unwrap_or(principal)
+}
+
+/// A table that fits the terminal.
+pub(super) fn table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    if !io::stdout().is_terminal() && !io::stderr().is_terminal() {
+        table.set_width(PLAIN_WIDTH);
+    }
+    table
+}
+
+pub(super) struct Reading {
+    bar: ProgressBar,
+    files: u64,
+    done: AtomicU64,
+    records: AtomicU64,
+    began: Instant,
+}
+
+impl Reading {
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Progress for Reading {
+    fn file(&self, compressed_bytes: u64, _: u64, records: u64) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        let records = self.records.fetch_add(records, Ordering::Relaxed) + records;
+        self.bar.inc(compressed_bytes);
+        if self.bar.is_hidden() {
+            return;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for eyes")]
+        let rate = (records as f64 / self.began.elapsed().as_secs_f64().max(0.001)) as u64;
+        self.bar.set_message(format!(
+            "{}/{} files  {} events/s",
+            HumanCount(done),
+            HumanCount(self.files),
+            HumanCount(rate)
+        ));
+    }
+}
+
+/// Cleared when it goes out of scope.
+pub(super) struct Step {
+    bar: ProgressBar,
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+pub(super) fn bytes(count: u64) -> String {
+    HumanBytes(count).to_string()
+}
+
+/// Logs go to standard error: as JSON lines when asked for, else only by `RUST_LOG`.
+pub(super) fn logging(args: &args::Ui) {
+    use tracing_subscriber::EnvFilter;
+    let default = if args.json_log { "trailinsight=info" } else { "off" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A second subscriber in one process (tests) is refused; the first one stays.
+    let _ = if args.json_log { builder.json().try_init() } else { builder.with_ansi(false).try_init() };
+}

@@ -1,0 +1,244 @@
+//! A row of the case as rules see it: the CloudTrail record it was, plus `trailinsight.*`.
+//!
+//! Scalars are borrowed from the columns; nested JSON is parsed only when a rule asks for a field
+//! inside of it, once per event. A container named by a rule is its compact JSON text, a path
+//! through an array means any of its elements, and of two readings of a dotted name the longer key
+//! wins.
+
+use super::derived;
+use crate::case::Row;
+use rsigma_eval::event::{Event, EventValue};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+
+const TEXTS: [(&str, &str); 18] = [
+    ("eventName", "event_name"),
+    ("eventSource", "event_source"),
+    ("awsRegion", "aws_region"),
+    ("sourceIPAddress", "source_ip_address"),
+    ("userAgent", "user_agent"),
+    ("errorCode", "error_code"),
+    ("errorMessage", "error_message"),
+    ("eventType", "event_type"),
+    ("eventID", "event_id"),
+    ("requestID", "request_id"),
+    ("recipientAccountId", "recipient_account_id"),
+    ("eventCategory", "event_category"),
+    ("eventVersion", "event_version"),
+    ("apiVersion", "api_version"),
+    ("sharedEventID", "shared_event_id"),
+    ("vpcEndpointId", "vpc_endpoint_id"),
+    ("vpcEndpointAccountId", "vpc_endpoint_account_id"),
+    ("sessionCredentialFromConsole", "session_credential_from_console"),
+];
+const NESTED: [(&str, &str); 11] = [
+    ("requestParameters", "request_parameters"),
+    ("userIdentity", "user_identity"),
+    ("responseElements", "response_elements"),
+    ("additionalEventData", "additional_event_data"),
+    ("resources", "resources"),
+    ("tlsDetails", "tls_details"),
+    ("serviceEventDetails", "service_event_details"),
+    ("insightDetails", "insight_details"),
+    ("edgeDeviceDetails", "edge_device_details"),
+    ("eventContext", "event_context"),
+    ("addendum", "addendum"),
+];
+const FLAGS: [(&str, &str); 2] = [("readOnly", "read_only"), ("managementEvent", "management_event")];
+/// Columns behind the fields of `trailinsight.*` that need no thought.
+const OWN: [(&str, &str); 5] = [
+    ("outcome", "outcome"),
+    ("actor", "actor"),
+    ("actor_kind", "actor_kind"),
+    ("event_name", "event_name_norm"),
+    ("user_agent_family", "user_agent_family"),
+];
+
+/// Every column that a rule, a finding or its evidence can ask for.
+#[must_use]
+pub fn columns() -> Vec<&'static str> {
+    let named = TEXTS.iter().chain(&NESTED).chain(&FLAGS).chain(&OWN).map(|(_, column)| *column);
+    let more = ["event_time", "extra", "service", "source_file", "source_index", "user_identity_user_name", "log_delivery"];
+    named.chain(more).collect()
+}
+
+pub struct SigmaEvent<'r> {
+    row: Row<'r>,
+    own_accounts: &'r BTreeSet<String>,
+    nested: [OnceCell<Option<Value>>; NESTED.len()],
+    extra: OnceCell<Option<Value>>,
+}
+
+impl<'r> SigmaEvent<'r> {
+    #[must_use]
+    pub fn new(row: Row<'r>, own_accounts: &'r BTreeSet<String>) -> Self {
+        Self { row, own_accounts, nested: Default::default(), extra: OnceCell::new() }
+    }
+
+    #[must_use]
+    pub fn request(&self) -> Option<&Value> {
+        self.nested(0)
+    }
+
+    fn nested(&self, number: usize) -> Option<&Value> {
+        let parse = || self.row.text(NESTED[number].1).and_then(|t| serde_json::from_str(t).ok());
+        self.nested[number].get_or_init(parse).as_ref()
+    }
+
+    fn extra(&self) -> Option<&Value> {
+        let parse = || self.row.text("extra").and_then(|t| serde_json::from_str(t).ok());
+        self.extra.get_or_init(parse).as_ref()
+    }
+
+    fn own(&self, name: &str) -> Option<EventValue<'_>> {
+        if let Some((_, column)) = OWN.iter().find(|(field, _)| *field == name) {
+            return self.row.text(column).map(text);
+        }
+        let caller = self.row.text("user_identity_user_name");
+        derived::field(name, self.request(), caller, self.own_accounts)
+    }
+
+    /// The value of a field as one text, for naming what was acted on.
+    #[must_use]
+    pub fn first_text(&self, path: &str) -> Option<String> {
+        match self.get_field(path)? {
+            EventValue::Array(values) => values.iter().find_map(|v| v.as_str().map(Cow::into_owned)),
+            value => value.as_str().map(Cow::into_owned),
+        }
+        .filter(|text| !text.is_empty())
+    }
+}
+
+fn text(text: &str) -> EventValue<'_> {
+    EventValue::Str(Cow::Borrowed(text))
+}
+
+impl Event for SigmaEvent<'_> {
+    fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
+        let (root, rest) = path.split_once('.').map_or((path, None), |(root, rest)| (root, Some(rest)));
+        if rest.is_none() {
+            if let Some((_, column)) = TEXTS.iter().find(|(key, _)| *key == root) {
+                return self.row.text(column).map(text).or_else(|| self.from_extra(path));
+            }
+            if let Some((_, column)) = FLAGS.iter().find(|(key, _)| *key == root) {
+                return self.row.flag(column).map(EventValue::Bool);
+            }
+            if root == "eventTime" {
+                return Some(EventValue::Str(Cow::Owned(self.row.time().to_string())));
+            }
+        }
+        if let Some(number) = NESTED.iter().position(|(key, _)| *key == root) {
+            let Some(rest) = rest else {
+                return self.row.text(NESTED[number].1).map(|t| match t {
+                    "null" => EventValue::Null,
+                    json => text(json),
+                });
+            };
+            return lookup(self.nested(number)?, rest);
+        }
+        match (root, rest) {
+            ("trailinsight", Some(name)) => self.own(name),
+            _ => self.from_extra(path),
+        }
+    }
+
+    fn any_string_value(&self, pred: &dyn Fn(&str) -> bool) -> bool {
+        self.all_string_values().iter().any(|v| pred(v))
+    }
+
+    fn all_string_values(&self) -> Vec<Cow<'_, str>> {
+        let scalars = TEXTS.iter().filter_map(|(_, column)| self.row.text(column)).map(Cow::Borrowed);
+        let mut out: Vec<Cow<'_, str>> = scalars.collect();
+        for number in 0..NESTED.len() {
+            if let Some(value) = self.nested(number) {
+                strings(value, &mut out);
+            }
+        }
+        if let Some(value) = self.extra() {
+            strings(value, &mut out);
+        }
+        out
+    }
+
+    fn to_json(&self) -> Value {
+        serde_json::from_str(&crate::case::print_record(self.row)).unwrap_or(Value::Null)
+    }
+}
+
+impl SigmaEvent<'_> {
+    fn from_extra(&self, path: &str) -> Option<EventValue<'_>> {
+        lookup(self.extra()?, path)
+    }
+}
+
+fn strings<'v>(value: &'v Value, out: &mut Vec<Cow<'v, str>>) {
+    match value {
+        Value::String(s) => out.push(Cow::Borrowed(s)),
+        Value::Array(items) => items.iter().for_each(|item| strings(item, out)),
+        Value::Object(fields) => fields.values().for_each(|field| strings(field, out)),
+        _ => {}
+    }
+}
+
+/// Follows a dotted path. Arrays are crossed to every element, the longest key is tried first.
+fn lookup<'v>(value: &'v Value, path: &str) -> Option<EventValue<'v>> {
+    let mut found = Vec::new();
+    follow(value, path, &mut found);
+    match found.len() {
+        0 => None,
+        1 => found.pop(),
+        _ => Some(EventValue::Array(found)),
+    }
+}
+
+fn follow<'v>(value: &'v Value, path: &str, found: &mut Vec<EventValue<'v>>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| follow(item, path, found)),
+        Value::Object(fields) => {
+            if let Some(value) = fields.get(path) {
+                return leaf(value, found);
+            }
+            let dots = path.bytes().enumerate().rev().filter(|(_, b)| *b == b'.').map(|(i, _)| i);
+            for dot in dots {
+                if let Some(value) = fields.get(&path[..dot]) {
+                    return follow(value, &path[dot + 1..], found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn leaf<'v>(value: &'v Value, found: &mut Vec<EventValue<'v>>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| leaf(item, found)),
+        Value::Object(_) => found.push(EventValue::Str(Cow::Owned(value.to_string()))),
+        scalar => found.push(EventValue::from(scalar)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn paths_cross_arrays_prefer_long_keys_and_see_containers_as_text() {
+        let value = json!({
+            "items": [{"cidr": "10.0.0.0/8"}, {"cidr": "0.0.0.0/0"}],
+            "x-amz.acl": "public-read",
+            "x-amz": {"acl": "private"},
+            "policy": {"Statement": [{"Effect": "Allow"}]},
+            "n": 3, "none": null,
+        });
+        let both = EventValue::Array(vec![text("10.0.0.0/8"), text("0.0.0.0/0")]);
+        assert_eq!(lookup(&value, "items.cidr"), Some(both));
+        assert_eq!(lookup(&value, "x-amz.acl"), Some(text("public-read")));
+        assert_eq!(lookup(&value, "policy.Statement"), Some(text(r#"{"Effect":"Allow"}"#)));
+        assert_eq!(lookup(&value, "n"), Some(EventValue::Int(3)));
+        assert_eq!(lookup(&value, "none"), Some(EventValue::Null));
+        assert_eq!(lookup(&value, "absent.path"), None);
+    }
+}

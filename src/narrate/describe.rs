@@ -1,0 +1,195 @@
+//! One fact, told: the sentences of the templates, each with the fact it rests on.
+
+use super::verbs;
+use super::words::{counted, ended, list, number, when};
+use crate::digest::facts::{ActorFact, Covered, EpisodeFact, FindingFact, StepFact};
+use crate::model::{Outcome, Sentence, Severity};
+use std::collections::BTreeMap;
+
+pub(super) fn cited<'a>(text: String, cites: impl IntoIterator<Item = &'a String>) -> Sentence {
+    Sentence { text, cites: cites.into_iter().cloned().collect() }
+}
+
+/// What a finding is, and what stands behind it.
+pub(super) fn finding(fact: &FindingFact) -> Vec<Sentence> {
+    let FindingFact { id, severity, title, actor, .. } = fact;
+    let text = [
+        format!("{id}, {severity}: \"{title}\""),
+        unless_empty(&fact.rule, |rule| format!(" (rule {rule})")),
+        format!(", {} by {actor}", counted(fact.n, "event")),
+        unless_empty(&fact.account, |account| format!(" in account {account}")),
+        place(&fact.region),
+        format!(" {}; {}.", when(&fact.first, &fact.last), ended(fact.outcome, fact.n)),
+    ];
+    let shown = format!("{} out of {}", list(&fact.ev), number(fact.ev_total));
+    let parts = [
+        ("the calls shown are", list(&fact.calls)),
+        ("it concerns", list(&fact.targets)),
+        ("it came from", list(&fact.ips)),
+        ("it maps to ATT&CK", list(&fact.attack)),
+        ("the evidence shown is", if fact.ev.is_empty() { String::new() } else { shown }),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(_, what)| !what.is_empty())
+        .map(|(says, what)| format!("{says} {what}"))
+        .collect();
+    let mut sentences = vec![cited(text.concat(), [id])];
+    if !parts.is_empty() {
+        let text = format!("In {id}, {}.", parts.join("; "));
+        sentences.push(cited(text, std::iter::once(id).chain(&fact.ev)));
+    }
+    sentences
+}
+
+fn unless_empty(text: &str, say: impl Fn(&str) -> String) -> String {
+    if text.is_empty() { String::new() } else { say(text) }
+}
+
+fn place(region: &str) -> String {
+    match region {
+        "several" => " in several regions".to_owned(),
+        other => unless_empty(other, |region| format!(" in {region}")),
+    }
+}
+
+pub(super) fn episode(fact: &EpisodeFact) -> Sentence {
+    let stages: Vec<&str> = fact.stages.iter().map(|stage| stage.as_str()).collect();
+    let text = [
+        format!("Episode {}, {}", fact.id, when(&fact.first, &fact.last)),
+        format!(", is the work of {}", fact.actor),
+        unless_empty(&list(&fact.findings), |findings| format!(" and holds {findings}")),
+        unless_empty(&list(&stages), |stages| format!("; stages seen: {stages}")),
+        ".".to_owned(),
+    ];
+    cited(text.concat(), [&fact.id])
+}
+
+/// One row of the timeline in plain words; what did not succeed was only tried.
+pub(super) fn step(fact: &StepFact) -> Sentence {
+    let phrase = verbs::phrase(&fact.service, &fact.call, &fact.target);
+    let did = match fact.outcome {
+        Outcome::Succeeded | Outcome::Mixed => format!("{} {}", phrase.past, phrase.object),
+        _ => format!("tried to {} {}", phrase.base, phrase.object),
+    };
+    let times = if fact.n > 1 { format!(", {} times", number(fact.n)) } else { String::new() };
+    let end = match fact.outcome {
+        Outcome::Succeeded => String::new(),
+        other => format!("; {}", ended(other, fact.n)),
+    };
+    let text = [
+        format!("{}, {} {did}{times}", capitalized(&when(&fact.first, &fact.last)), fact.actor),
+        unless_empty(&fact.ip, |ip| format!(", from {ip}")),
+        place(&fact.region),
+        end,
+        ".".to_owned(),
+    ];
+    cited(text.concat(), std::iter::once(&fact.id).chain(&fact.findings))
+}
+
+fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect()
+}
+
+/// Where an actor stands among the others.
+pub(super) fn actor_rank(fact: &ActorFact) -> Sentence {
+    let ActorFact { id, kind, rank, risk, .. } = fact;
+    let (events, denied) = (counted(fact.events, "event"), number(fact.denied));
+    let text = format!(
+        "{id} ({kind}) ranks number {rank} with a risk of {risk} out of 100: {events}, {denied} of them denied, {}.",
+        when(&fact.first, &fact.last)
+    );
+    cited(text, [id])
+}
+
+pub(super) fn actor(fact: &ActorFact) -> Vec<Sentence> {
+    let mut parts = Vec::new();
+    if !fact.ips.is_empty() {
+        let of = format!("out of {} in all", number(fact.ips_total as u64));
+        parts.push(format!("came from {} ({of})", list(&fact.ips)));
+    }
+    if !fact.agents.is_empty() {
+        parts.push(format!("used {}", list(&fact.agents)));
+    }
+    if !fact.regions.is_empty() {
+        parts.push(format!("was seen in {}", list(&fact.regions)));
+    }
+    let mut sentences = vec![actor_rank(fact)];
+    if !parts.is_empty() {
+        sentences.push(cited(format!("{} {}.", fact.id, list(&parts)), [&fact.id]));
+    }
+    let points = fact.risk_from.iter().map(|part| {
+        let points = counted(part.points, "point");
+        format!("{} ({points})", part.what)
+    });
+    let points: Vec<String> = points.collect();
+    if !points.is_empty() {
+        let text = format!("The risk of {} comes from {}.", fact.id, list(&points));
+        sentences.push(cited(text, [&fact.id]));
+    }
+    sentences
+}
+
+pub(super) fn findings_total(total: u64, by_severity: &BTreeMap<&'static str, u64>) -> String {
+    let of = |severity: &Severity| {
+        let n = by_severity.get(severity.as_str())?;
+        Some(format!("{} {severity}", number(*n)))
+    };
+    let parts: Vec<String> = Severity::ALL.iter().rev().filter_map(of).collect();
+    if parts.is_empty() {
+        return "No rule and no heuristic reported a finding.".to_owned();
+    }
+    let verb = if total == 1 { "is" } else { "are" };
+    format!("There {verb} {}: {}.", counted(total, "finding"), list(&parts))
+}
+
+/// What was read, and what of it is missing.
+pub(super) fn covered(what: &Covered) -> String {
+    match what {
+        Covered::Range { first, last } => format!("Events were recorded {}.", when(first, last)),
+        Covered::Records { seen, kept, duplicate, filtered, rejected } => {
+            let [kept, duplicate, filtered, rejected] =
+                [kept, duplicate, filtered, rejected].map(|n| number(*n));
+            format!(
+                "Of {} read, {kept} were kept, {duplicate} were duplicates, {filtered} were filtered out and {rejected} could not be read.",
+                counted(*seen, "record")
+            )
+        }
+        Covered::Files { seen, ingested, skipped, failed } => {
+            let [ingested, skipped, failed] = [ingested, skipped, failed].map(|n| number(*n));
+            format!(
+                "Of {} seen, {ingested} were read, {skipped} were passed over on purpose and {failed} could not be read.",
+                counted(*seen, "file")
+            )
+        }
+        Covered::Scope { accounts, regions, principals } => {
+            let accounts = counted(*accounts as u64, "account");
+            let regions = counted(*regions as u64, "region");
+            format!(
+                "The case covers {accounts}, {regions} and {}.",
+                counted(*principals, "principal")
+            )
+        }
+        Covered::Categories { events } => {
+            let parts: Vec<String> =
+                events.iter().map(|(name, n)| format!("{name} ({})", number(*n))).collect();
+            format!("Event categories present: {}.", list(&parts))
+        }
+        Covered::Findings { total, by_severity } => findings_total(*total, by_severity),
+        Covered::Rejects { reason, files, records } => {
+            let (records, places) = (counted(*records, "record"), counted(*files, "place"));
+            format!("Lost to {reason}: {records} in {places}; what they held is not known.")
+        }
+        Covered::Gaps { total } => {
+            let gaps = counted(*total as u64, "gap");
+            format!(
+                "The log has {gaps} without any event; nothing was recorded there, which is not to say that nothing was done."
+            )
+        }
+        Covered::Gap { account, region, from, to } => {
+            let place = place(region);
+            format!("Nothing is recorded of account {account}{place} {}.", when(from, to))
+        }
+    }
+}

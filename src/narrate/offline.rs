@@ -1,0 +1,229 @@
+//! The narrative without a model: templates over the facts of the digest, always there and always the same. It is
+//! what a report falls back to, and the measure a model has to beat.
+
+use super::describe::{self, cited};
+use super::words::{counted, ended, list, moment, number, stop, when};
+use super::{ACTIONS, ACTORS, COVERAGE, FINDINGS, STORY, SUMMARY, UNUSUAL};
+use crate::digest::facts::{Covered, Facts, FindingFact, Stat, StatFact, StepFact};
+use crate::model::{FindingKind, Section, Sentence, Severity};
+use std::collections::BTreeMap;
+
+const SUMMARY_FINDINGS: usize = 3;
+const SUMMARY_ACTIONS: usize = 3;
+const STEPS_TOLD: usize = 12;
+/// Findings below medium that are told in prose; all of them stand in the tables.
+const MINOR_TOLD: usize = 10;
+const ERRORS_TOLD: usize = 3;
+
+/// All sections, in the order of the report.
+#[must_use]
+pub(super) fn write(facts: &Facts) -> Vec<Section> {
+    let section = |title: &str, sentences| Section { title: title.to_owned(), sentences };
+    vec![
+        section(SUMMARY, summary(facts)),
+        section(STORY, story(facts)),
+        section(FINDINGS, findings(facts)),
+        section(UNUSUAL, unusual(facts)),
+        section(ACTORS, facts.actors.iter().flat_map(describe::actor).collect()),
+        section(COVERAGE, coverage(facts)),
+        section(ACTIONS, actions(facts)),
+    ]
+}
+
+/// The sentence no narrator may change.
+#[must_use]
+pub(super) fn verdict(facts: &Facts) -> Sentence {
+    let fact = &facts.verdict;
+    let (verdict, confidence) = (fact.verdict.as_str(), fact.confidence.as_str());
+    let rests = if fact.because.is_empty() {
+        String::new()
+    } else {
+        format!(", resting on {}", list(&fact.because))
+    };
+    let mut cites = vec![fact.id.clone()];
+    cites.extend(fact.because.iter().cloned());
+    Sentence {
+        text: format!(
+            "Verdict: {verdict}{rests}; confidence in the evidence base is {confidence}."
+        ),
+        cites,
+    }
+}
+
+fn summary(facts: &Facts) -> Vec<Sentence> {
+    let mut sentences = vec![verdict(facts)];
+    sentences.extend(scope(facts));
+    sentences.extend(facts.coverage.iter().find_map(|fact| match &fact.what {
+        Covered::Findings { total, by_severity } => {
+            Some(cited(describe::findings_total(*total, by_severity), [&fact.id]))
+        }
+        _ => None,
+    }));
+    if let Some(actor) = facts.actors.iter().find(|actor| actor.rank == 1) {
+        sentences.push(describe::actor_rank(actor));
+    }
+    let serious: Vec<&FindingFact> =
+        facts.findings.iter().filter(|f| f.severity >= Severity::High).collect();
+    for fact in serious.iter().take(SUMMARY_FINDINGS) {
+        let text = format!(
+            "{} ({}): \"{}\", {} by {}; {}.",
+            fact.id,
+            fact.severity,
+            fact.title,
+            counted(fact.n, "event"),
+            fact.actor,
+            ended(fact.outcome, fact.n)
+        );
+        sentences.push(cited(text, [&fact.id]));
+    }
+    sentences.extend(still_going(facts, &serious));
+    let remedies = facts.findings.iter().filter(|f| !f.remedy.is_empty());
+    for fact in remedies.take(SUMMARY_ACTIONS) {
+        sentences.push(cited(format!("Next, for {}: {}", fact.id, stop(&fact.remedy)), [&fact.id]));
+    }
+    if let Some(unknown) = facts.unknowns.first() {
+        let text = format!("Largest blind spot: {}", stop(&unknown.text));
+        sentences.push(cited(text, [&unknown.id]));
+    }
+    sentences
+}
+
+fn scope(facts: &Facts) -> Option<Sentence> {
+    let (mut span, mut events, mut places) = (None, None, None);
+    let mut cites = Vec::new();
+    for fact in &facts.coverage {
+        match &fact.what {
+            Covered::Range { first, last } => span = Some(when(first, last)),
+            Covered::Records { kept, .. } => events = Some(counted(*kept, "event")),
+            Covered::Scope { accounts, regions, .. } => {
+                let (accounts, regions) = (*accounts as u64, *regions as u64);
+                places = Some(format!(
+                    "{} and {}",
+                    counted(accounts, "account"),
+                    counted(regions, "region")
+                ));
+            }
+            _ => continue,
+        }
+        cites.push(fact.id.clone());
+    }
+    let text = match span {
+        Some(span) => format!("The case holds {} of {} {span}.", events?, places?),
+        None => format!("The case holds {} of {}.", events?, places?),
+    };
+    Some(Sentence { text, cites })
+}
+
+/// A log cannot say that something is over, only when it was last recorded.
+fn still_going(facts: &Facts, serious: &[&FindingFact]) -> Option<Sentence> {
+    let latest = serious.iter().max_by_key(|f| &f.last)?;
+    let (id, end) = facts.coverage.iter().find_map(|fact| match &fact.what {
+        Covered::Range { last, .. } => Some((&fact.id, last)),
+        _ => None,
+    })?;
+    let text = format!(
+        "The last event of a serious finding is of {} and the case ends at {}; what came later is not recorded.",
+        moment(&latest.last),
+        moment(end)
+    );
+    Some(cited(text, [&latest.id, id]))
+}
+
+fn story(facts: &Facts) -> Vec<Sentence> {
+    if facts.episodes.is_empty() {
+        let mut sentences: Vec<Sentence> =
+            facts.timeline.iter().take(STEPS_TOLD).map(describe::step).collect();
+        if sentences.is_empty() {
+            let text = "No step of a finding was recorded.".to_owned();
+            sentences.push(cited(text, [&facts.verdict.id]));
+        }
+        return sentences;
+    }
+    let steps: BTreeMap<&str, &StepFact> =
+        facts.timeline.iter().map(|step| (step.id.as_str(), step)).collect();
+    let mut sentences = Vec::new();
+    for fact in &facts.episodes {
+        sentences.push(describe::episode(fact));
+        let told = fact.steps.iter().filter_map(|id| steps.get(id.as_str()));
+        sentences.extend(told.take(STEPS_TOLD).map(|fact| describe::step(fact)));
+        if fact.steps.len() > STEPS_TOLD {
+            let text = format!("Further steps of {} stand in the timeline.", fact.id);
+            sentences.push(cited(text, [&fact.id]));
+        }
+    }
+    sentences
+}
+
+fn findings(facts: &Facts) -> Vec<Sentence> {
+    let told: Vec<Sentence> = told(facts)
+        .filter(|f| f.kind != FindingKind::Anomaly)
+        .flat_map(describe::finding)
+        .collect();
+    if told.is_empty() {
+        let text = "No rule and no sequence reported a finding that is told here.".to_owned();
+        return vec![cited(text, [&facts.verdict.id])];
+    }
+    told
+}
+
+/// Every finding from medium up, and a few of the rest.
+fn told(facts: &Facts) -> impl Iterator<Item = &FindingFact> {
+    let (major, minor): (Vec<_>, Vec<_>) =
+        facts.findings.iter().partition(|f| f.severity >= Severity::Medium);
+    major.into_iter().chain(minor.into_iter().take(MINOR_TOLD))
+}
+
+fn unusual(facts: &Facts) -> Vec<Sentence> {
+    let mut sentences: Vec<Sentence> = told(facts)
+        .filter(|f| f.kind == FindingKind::Anomaly)
+        .flat_map(describe::finding)
+        .collect();
+    if sentences.is_empty() {
+        let text = "No heuristic reported an anomaly that is told here.".to_owned();
+        sentences.push(cited(text, [&facts.verdict.id]));
+    }
+    let errors = facts.stats.iter().filter_map(|fact: &StatFact| match &fact.what {
+        Stat::Top { list: "errors", name, n, .. } => {
+            let text = format!("The error {name} occurs {}.", counted(*n, "time"));
+            Some(cited(text, [&fact.id]))
+        }
+        _ => None,
+    });
+    sentences.extend(errors.take(ERRORS_TOLD));
+    sentences
+}
+
+fn coverage(facts: &Facts) -> Vec<Sentence> {
+    let covered =
+        facts.coverage.iter().map(|fact| cited(describe::covered(&fact.what), [&fact.id]));
+    let unknown = facts
+        .unknowns
+        .iter()
+        .map(|fact| cited(format!("Not observable: {}", stop(&fact.text)), [&fact.id]));
+    let omitted = facts.omitted.iter().map(|fact| {
+        let text = format!("Not told one by one here: {} {}.", number(fact.n), fact.what);
+        cited(text, [&fact.id])
+    });
+    covered.chain(unknown).chain(omitted).collect()
+}
+
+/// What to do, once each, in the order of the findings it answers.
+fn actions(facts: &Facts) -> Vec<Sentence> {
+    if facts.findings.is_empty() {
+        let text = "No action follows from the findings.".to_owned();
+        return vec![cited(text, [&facts.verdict.id])];
+    }
+    let keep = "Preserve first: keep the archive and this case unchanged, and keys inactive rather than deleted.";
+    let mut sentences = vec![cited(keep.to_owned(), [&facts.verdict.id])];
+    let mut answered: Vec<(&str, Vec<&String>)> = Vec::new();
+    for fact in facts.findings.iter().filter(|f| !f.remedy.is_empty()) {
+        match answered.iter_mut().find(|(remedy, _)| *remedy == fact.remedy) {
+            Some((_, ids)) => ids.push(&fact.id),
+            None => answered.push((&fact.remedy, vec![&fact.id])),
+        }
+    }
+    for (remedy, ids) in answered {
+        sentences.push(cited(format!("For {}: {}", list(&ids), stop(remedy)), ids));
+    }
+    sentences
+}
