@@ -1,9 +1,11 @@
 //! What several tests need.
 
 use std::path::{Path, PathBuf};
+use trailinsight::analyze::Analysis;
 use trailinsight::archive::{Disk, Source};
 use trailinsight::case::{self, Case, Progress};
 use trailinsight::decode::Caps;
+use trailinsight::detect::Rules;
 
 /// Public CloudTrail data with ground truth, kept beside a checkout and never in it. Tests that
 /// want it say so when it is not there.
@@ -33,4 +35,14 @@ pub fn ingest(source: &dyn Source, dir: &Path, threads: usize) -> Case {
 
 pub fn ingest_path(path: &Path, dir: &Path) -> Case {
     ingest(&Disk::list(&[path.to_owned()]).unwrap(), dir, 2)
+}
+
+/// Ingest, detect and analyze, as the main job does.
+pub fn analysis(source: &Path, dir: &Path, rules: &Rules, threads: usize) -> (Case, Analysis) {
+    let case = ingest(&Disk::list(&[source.to_owned()]).unwrap(), dir, threads);
+    let accounts = case.accounts().unwrap();
+    let detections = trailinsight::detect::run(&case, rules, &accounts, &pool(threads)).unwrap();
+    let options = trailinsight::analyze::Options { top: 100 };
+    let analysis = trailinsight::analyze::run(&case, detections, &options).unwrap();
+    (case, analysis)
 }

@@ -6,7 +6,7 @@ use super::failure::Failure;
 use crate::case::Progress;
 use crate::model::{Ledger, Report, Severity};
 use crate::report::visible;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, Table, TableComponent, presets};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -146,7 +146,10 @@ fn short(principal: &str) -> &str {
 /// A table that fits the terminal.
 pub(super) fn table() -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    // Lines between rows double the height and tell nothing.
+    table.remove_style(TableComponent::HorizontalLines);
     if !io::stdout().is_terminal() && !io::stderr().is_terminal() {
         table.set_width(PLAIN_WIDTH);
     }

@@ -47,6 +47,15 @@ const NESTED: [(&str, &str); 11] = [
     ("addendum", "addendum"),
 ];
 const FLAGS: [(&str, &str); 2] = [("readOnly", "read_only"), ("managementEvent", "management_event")];
+/// Fields of `userIdentity` that have a column, so that asking for them parses nothing.
+const IDENTITY: [(&str, &str); 6] = [
+    ("type", "user_identity_type"),
+    ("arn", "user_identity_arn"),
+    ("userName", "user_identity_user_name"),
+    ("accountId", "user_identity_account_id"),
+    ("principalId", "user_identity_principal_id"),
+    ("invokedBy", "user_identity_invoked_by"),
+];
 /// Columns behind the fields of `trailinsight.*` that need no thought.
 const OWN: [(&str, &str); 5] = [
     ("outcome", "outcome"),
@@ -59,9 +68,9 @@ const OWN: [(&str, &str); 5] = [
 /// Every column that a rule, a finding or its evidence can ask for.
 #[must_use]
 pub fn columns() -> Vec<&'static str> {
-    let named = TEXTS.iter().chain(&NESTED).chain(&FLAGS).chain(&OWN).map(|(_, column)| *column);
-    let more = ["event_time", "extra", "service", "source_file", "source_index", "user_identity_user_name", "log_delivery"];
-    named.chain(more).collect()
+    let named = TEXTS.iter().chain(&NESTED).chain(&FLAGS).chain(&IDENTITY).chain(&OWN);
+    let more = ["event_time", "extra", "service", "source_file", "source_index"];
+    named.map(|(_, column)| *column).chain(more).collect()
 }
 
 pub struct SigmaEvent<'r> {
@@ -136,6 +145,10 @@ impl Event for SigmaEvent<'_> {
                     json => text(json),
                 });
             };
+            let column = IDENTITY.iter().find(|(key, _)| root == "userIdentity" && *key == rest);
+            if let Some(known) = column.and_then(|(_, column)| self.row.text(column)) {
+                return Some(text(known));
+            }
             return lookup(self.nested(number)?, rest);
         }
         match (root, rest) {
@@ -160,6 +173,25 @@ impl Event for SigmaEvent<'_> {
             strings(value, &mut out);
         }
         out
+    }
+
+    /// So that the engine asks for nothing below a root that is not there.
+    fn visit_top_level_keys(&self, visit: &mut dyn FnMut(&str)) -> bool {
+        if self.row.text("extra").is_some() {
+            return false;
+        }
+        ["eventTime", "trailinsight"].into_iter().for_each(&mut *visit);
+        for (key, column) in TEXTS.iter().chain(&NESTED) {
+            if self.row.text(column).is_some() {
+                visit(key);
+            }
+        }
+        for (key, column) in &FLAGS {
+            if self.row.flag(column).is_some() {
+                visit(key);
+            }
+        }
+        true
     }
 
     fn to_json(&self) -> Value {
@@ -213,6 +245,8 @@ fn follow<'v>(value: &'v Value, path: &str, found: &mut Vec<EventValue<'v>>) {
 
 fn leaf<'v>(value: &'v Value, found: &mut Vec<EventValue<'v>>) {
     match value {
+        // Present, with nothing in it: `exists` must see it.
+        Value::Array(items) if items.is_empty() => found.push(EventValue::Array(Vec::new())),
         Value::Array(items) => items.iter().for_each(|item| leaf(item, found)),
         Value::Object(_) => found.push(EventValue::Str(Cow::Owned(value.to_string()))),
         scalar => found.push(EventValue::from(scalar)),
