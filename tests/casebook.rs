@@ -32,7 +32,8 @@ fn cases(text: &str) -> Vec<Case> {
         let section = &text[start..end];
         let block = |name: &str| {
             let open = format!("```{name}\n");
-            let from = section.find(&open).unwrap_or_else(|| panic!("no {name} block")) + open.len();
+            let from =
+                section.find(&open).unwrap_or_else(|| panic!("no {name} block")) + open.len();
             let to = from + section[from..].find("```").expect("a block ends");
             from..to
         };
@@ -60,7 +61,10 @@ fn findings(events: &[String], rules: &Rules) -> String {
         .filter(|f| f.severity >= Severity::Low)
         .map(|f| {
             let (severity, outcome) = (f.severity, f.outcome);
-            let line = format!("{} {severity} {outcome} count={} principal={}", f.rule, f.count, f.principal);
+            let line = format!(
+                "{} {severity} {outcome} count={} principal={}",
+                f.rule, f.count, f.principal
+            );
             (std::cmp::Reverse(severity), line)
         })
         .collect();
@@ -88,7 +92,14 @@ fn every_story_ends_as_told() {
             if update {
                 text.replace_range(case.place, &format!("{found}\n"));
             } else {
-                writeln!(wrong, "{} {}\n--- expected\n{}\n+++ found\n{found}\n", path.display(), case.heading, case.expect).unwrap();
+                writeln!(
+                    wrong,
+                    "{} {}\n--- expected\n{}\n+++ found\n{found}\n",
+                    path.display(),
+                    case.heading,
+                    case.expect
+                )
+                .unwrap();
             }
         }
         if update {
@@ -101,16 +112,20 @@ fn every_story_ends_as_told() {
 #[test]
 fn every_rule_and_heuristic_has_a_story_that_fires_and_one_that_does_not() {
     let rules = Rules::load(&[]).unwrap();
-    let names = rules.metas().iter().map(|m| m.name.as_str()).chain(HEURISTICS.iter().map(|h| h.name));
+    let names =
+        rules.metas().iter().map(|m| m.name.as_str()).chain(HEURISTICS.iter().map(|h| h.name));
     let names: BTreeSet<&str> = names.collect();
     let mut stories = BTreeSet::new();
     for entry in fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let cases = cases(&fs::read_to_string(&path).unwrap());
-        let expects = |name: &str, case: &Case| case.expect.lines().any(|l| l.split(' ').next() == Some(name));
+        let expects = |name: &str, case: &Case| {
+            case.expect.lines().any(|l| l.split(' ').next() == Some(name))
+        };
         let fires = cases.iter().any(|c| c.heading.starts_with("## fires") && expects(&name, c));
-        let spares = cases.iter().any(|c| c.heading.starts_with("## near miss") && !expects(&name, c));
+        let spares =
+            cases.iter().any(|c| c.heading.starts_with("## near miss") && !expects(&name, c));
         assert!(fires && spares, "{name}: wants a case that fires and a near miss");
         stories.insert(name);
     }

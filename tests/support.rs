@@ -42,7 +42,7 @@ pub fn analysis(source: &Path, dir: &Path, rules: &Rules, threads: usize) -> (Ca
     let case = ingest(&Disk::list(&[source.to_owned()]).unwrap(), dir, threads);
     let accounts = case.accounts().unwrap();
     let detections = trailinsight::detect::run(&case, rules, &accounts, &pool(threads)).unwrap();
-    let options = trailinsight::analyze::Options { top: 100 };
+    let options = trailinsight::analyze::Options { top: 1000 };
     let analysis = trailinsight::analyze::run(&case, detections, &options).unwrap();
     (case, analysis)
 }

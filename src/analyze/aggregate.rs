@@ -50,15 +50,12 @@ fn counts(events: &LazyFrame, key: Expr, top: usize) -> PolarsResult<(Vec<Count>
         let options = ExplodeOptions { empty_as_null: true, keep_nulls: true };
         frame = frame.explode(by_name(["name"], true, false), options);
     }
-    let frame = frame
-        .filter(col("name").is_not_null())
-        .group_by([col("name")])
-        .agg([
-            len().cast(DataType::UInt64).alias("count"),
-            col("denied").sum().cast(DataType::UInt64).alias("denied"),
-            col("time").min().cast(DataType::Int64).alias("first"),
-            col("time").max().cast(DataType::Int64).alias("last"),
-        ]);
+    let frame = frame.filter(col("name").is_not_null()).group_by([col("name")]).agg([
+        len().cast(DataType::UInt64).alias("count"),
+        col("denied").sum().cast(DataType::UInt64).alias("denied"),
+        col("time").min().cast(DataType::Int64).alias("first"),
+        col("time").max().cast(DataType::Int64).alias("last"),
+    ]);
     let frame = collect(frame)?;
     let (names, count) = (frame.column("name")?.str()?, frame.column("count")?.u64()?);
     let (denied, first) = (frame.column("denied")?.u64()?, frame.column("first")?.i64()?);
@@ -81,7 +78,10 @@ fn counts(events: &LazyFrame, key: Expr, top: usize) -> PolarsResult<(Vec<Count>
 fn hours(events: &LazyFrame) -> PolarsResult<Vec<HourCount>> {
     let frame = events
         .clone()
-        .select([col("event_time").dt().truncate(lit("1h")).alias("hour"), is_denied().alias("denied")])
+        .select([
+            col("event_time").dt().truncate(lit("1h")).alias("hour"),
+            is_denied().alias("denied"),
+        ])
         .group_by([col("hour")])
         .agg([
             len().cast(DataType::UInt64).alias("count"),

@@ -5,13 +5,13 @@ use crate::model::{Coverage, Gap, Timestamp};
 use polars::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A silence is a gap when the hours before would have led us to expect this many events in it:
-/// with Poisson arrivals the chance of none is then below 1e-6.
-const EXPECTED_EVENTS: f64 = 13.8;
-const HOURS_OF_DAY: usize = 24;
+/// A silence is a gap when the chance of it is below this. Events come in bursts, so hours are
+/// counted, not events: the chance of an hour without any is that of the same hour on other days.
+const CHANCE: f64 = 1e-6;
+/// Hours of a working day, then hours of a day of the weekend: people are why archives sleep.
+const USUAL_HOURS: usize = 48;
+const HOURS_OF_DAY: i64 = 24;
 const MICROS_PER_HOUR: i64 = 3_600_000_000;
-/// Below this, a median over days says nothing about an hour of the day.
-const MIN_DAYS: usize = 3;
 
 pub(super) fn of(events: &LazyFrame) -> PolarsResult<Coverage> {
     let by_hour = collect(
@@ -38,14 +38,18 @@ pub(super) fn of(events: &LazyFrame) -> PolarsResult<Coverage> {
         let hour = hours.get(i).unwrap_or_default() / MICROS_PER_HOUR;
         places.entry(place).or_default().insert(hour, counts.get(i).unwrap_or_default());
     }
-    let named = |texts: BTreeSet<&String>| texts.into_iter().filter(|t| !t.is_empty()).cloned().collect();
+    let named =
+        |texts: BTreeSet<&String>| texts.into_iter().filter(|t| !t.is_empty()).cloned().collect();
     let categories = categories(events)?;
     Ok(Coverage {
         first: first.min().map(Timestamp),
         last: last.max().map(Timestamp),
         accounts: named(places.keys().map(|(account, _)| account).collect()),
         regions: named(places.keys().map(|(_, region)| region).collect()),
-        gaps: places.iter().flat_map(|((account, region), hours)| gaps(account, region, hours)).collect(),
+        gaps: places
+            .iter()
+            .flat_map(|((account, region), hours)| gaps(account, region, hours))
+            .collect(),
         not_observable: not_observable(&categories),
         categories,
     })
@@ -81,15 +85,15 @@ fn not_observable(categories: &BTreeMap<String, u64>) -> Vec<String> {
     out
 }
 
-/// Silences of one account and region, judged against its own usual hours.
+/// Silences of one account and region, judged against its own other days.
 fn gaps(account: &str, region: &str, hours: &BTreeMap<i64, u64>) -> Vec<Gap> {
-    let usual = usual_hours(hours);
+    let silent_chance = silent_chance(hours);
     let mut gaps = Vec::new();
     let active: Vec<i64> = hours.keys().copied().collect();
     for pair in active.windows(2) {
         let silent = pair[0] + 1..pair[1];
-        let expected: f64 = silent.clone().map(|hour| usual[hour_of_day(hour)]).sum();
-        if expected > EXPECTED_EVENTS {
+        let chance: f64 = silent.clone().map(|hour| silent_chance[usual_hour(hour)]).product();
+        if chance < CHANCE {
             gaps.push(Gap {
                 account: account.to_owned(),
                 region: region.to_owned(),
@@ -101,26 +105,24 @@ fn gaps(account: &str, region: &str, hours: &BTreeMap<i64, u64>) -> Vec<Gap> {
     gaps
 }
 
-fn hour_of_day(hour: i64) -> usize {
-    usize::try_from(hour.rem_euclid(HOURS_OF_DAY as i64)).expect("a remainder is not negative")
+/// Which of the [`USUAL_HOURS`] an hour since the epoch is (which was a Thursday).
+fn usual_hour(hour: i64) -> usize {
+    let weekday = (hour.div_euclid(HOURS_OF_DAY) + 3).rem_euclid(7);
+    let of_day = hour.rem_euclid(HOURS_OF_DAY) + if weekday >= 5 { HOURS_OF_DAY } else { 0 };
+    usize::try_from(of_day).expect("a remainder is not negative")
 }
 
-/// The median count of every hour of the day over all days, so that one busy day is not taken for
-/// the rule.
-fn usual_hours(hours: &BTreeMap<i64, u64>) -> [f64; HOURS_OF_DAY] {
-    let mut usual = [0.0; HOURS_OF_DAY];
-    let (Some(first), Some(last)) = (hours.keys().next(), hours.keys().last()) else { return usual };
-    let mut by_hour: [Vec<u64>; HOURS_OF_DAY] = Default::default();
-    for hour in *first..=*last {
-        by_hour[hour_of_day(hour)].push(hours.get(&hour).copied().unwrap_or(0));
-    }
-    for (usual, counts) in usual.iter_mut().zip(&mut by_hour) {
-        counts.sort_unstable();
-        if counts.len() >= MIN_DAYS {
-            *usual = counts[counts.len() / 2] as f64;
+/// For every usual hour the chance that it has no event: 1 − k / (n + 1) when k of n days had one, so
+/// that a few days of history promise little.
+fn silent_chance(hours: &BTreeMap<i64, u64>) -> [f64; USUAL_HOURS] {
+    let (mut active, mut days) = ([0.0; USUAL_HOURS], [0.0; USUAL_HOURS]);
+    if let (Some(first), Some(last)) = (hours.keys().next(), hours.keys().last()) {
+        for hour in *first..=*last {
+            days[usual_hour(hour)] += 1.0;
+            active[usual_hour(hour)] += f64::from(u8::from(hours.contains_key(&hour)));
         }
     }
-    usual
+    std::array::from_fn(|i| 1.0 - active[i] / (days[i] + 1.0))
 }
 
 #[cfg(test)]
@@ -129,23 +131,26 @@ mod tests {
 
     #[test]
     fn silence_is_a_gap_only_where_events_are_usual() {
-        // Ten days, 9 events every working hour from 8 to 18; nothing at night.
+        // Three weeks, 9 events every working hour from 8 to 18; nothing at night and on weekends.
         let mut hours = BTreeMap::new();
-        for day in 0..10i64 {
+        for day in (0..21i64).filter(|day| (day + 3) % 7 < 5) {
             for hour in 8..18 {
                 hours.insert(day * 24 + hour, 9);
             }
         }
         assert_eq!(gaps("1", "r", &hours), []);
-        // One hour without events can be chance; five cannot.
-        hours.remove(&(4 * 24 + 10));
+        // An hour or two without events can be chance; a working day cannot.
+        for hour in 10..12 {
+            hours.remove(&(4 * 24 + hour));
+        }
         assert_eq!(gaps("1", "r", &hours), []);
-        for hour in 11..15 {
+        for hour in 8..18 {
             hours.remove(&(4 * 24 + hour));
         }
         let gaps = gaps("1", "r", &hours);
         assert_eq!(gaps.len(), 1);
-        assert_eq!(gaps[0].from, Timestamp((4 * 24 + 10) * MICROS_PER_HOUR));
-        assert_eq!(gaps[0].to, Timestamp((4 * 24 + 15) * MICROS_PER_HOUR));
+        // A Monday is missing: from the last event of Friday to the first of Tuesday.
+        assert_eq!(gaps[0].from, Timestamp((24 + 18) * MICROS_PER_HOUR));
+        assert_eq!(gaps[0].to, Timestamp((5 * 24 + 8) * MICROS_PER_HOUR));
     }
 }

@@ -79,7 +79,8 @@ fn scores(findings: &[Finding]) -> BTreeMap<String, (f64, Vec<Contributor>)> {
         });
     }
     for (_, contributors) in scores.values_mut() {
-        contributors.sort_by(|a, b| b.points.total_cmp(&a.points).then_with(|| a.what.cmp(&b.what)));
+        contributors
+            .sort_by(|a, b| b.points.total_cmp(&a.points).then_with(|| a.what.cmp(&b.what)));
         contributors.truncate(CONTRIBUTORS);
     }
     scores

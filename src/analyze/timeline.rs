@@ -28,9 +28,9 @@ pub(super) fn of_anomaly(finding: &Finding) -> TimelineRow {
 pub(super) fn merge(steps: Vec<TimelineRow>, findings: &[Finding]) -> Vec<TimelineRow> {
     let kept: BTreeSet<&str> = findings.iter().map(|f| f.id.as_str()).collect();
     let mut rows: BTreeMap<_, TimelineRow> = BTreeMap::new();
-    let steps = steps
-        .into_iter()
-        .filter(|s| s.severity >= Severity::Low && s.findings.iter().all(|f| kept.contains(f.as_str())));
+    let steps = steps.into_iter().filter(|s| {
+        s.severity >= Severity::Low && s.findings.iter().all(|f| kept.contains(f.as_str()))
+    });
     for step in steps {
         let key = (
             step.first,

@@ -49,7 +49,7 @@ impl Identity {
     pub(super) fn text(&self, path: &[&str]) -> Option<String> {
         let value = path.iter().try_fold(&self.value, |value, key| value.get(key))?;
         match value {
-            Value::String(s) if !s.is_empty() => Some(s.clone()),
+            Value::String(s) => Some(s.clone()),
             Value::Bool(b) => Some(b.to_string()),
             Value::Number(n) => Some(n.to_string()),
             _ => None,
@@ -58,7 +58,7 @@ impl Identity {
 
     /// Who acted, whatever session they wore: session issuer, else user, else service, else account.
     pub(super) fn actor(&self) -> Option<String> {
-        let text = |path: &[&str]| self.text(path);
+        let text = |path: &[&str]| self.text(path).filter(|t| !t.is_empty());
         let kind = text(&["type"]);
         match kind.as_deref() {
             Some("Root") => text(&["arn"])
@@ -77,7 +77,7 @@ impl Identity {
     }
 
     pub(super) fn kind(&self) -> ActorKind {
-        let text = |path: &[&str]| self.text(path);
+        let text = |path: &[&str]| self.text(path).filter(|t| !t.is_empty());
         let anonymous = |a: Option<String>| {
             a.is_some_and(|a| a.eq_ignore_ascii_case("anonymous") || a == "ANONYMOUS_PRINCIPAL")
         };

@@ -83,7 +83,9 @@ fn table(findings: &[Finding]) -> PolarsResult<DataFrame> {
         let values: Vec<String> = findings.iter().map(text).collect();
         columns.push(Column::new(name.into(), values));
     }
-    for (name, time) in [("first", (|f| f.first) as fn(&Finding) -> Timestamp), ("last", |f| f.last)] {
+    for (name, time) in
+        [("first", (|f| f.first) as fn(&Finding) -> Timestamp), ("last", |f| f.last)]
+    {
         let values: Vec<i64> = findings.iter().map(|f| time(f).0).collect();
         let column = Column::new(name.into(), values);
         columns.push(column.cast(&DataType::Datetime(TimeUnit::Microseconds, None))?);
@@ -111,7 +113,9 @@ impl Answer {
 
     #[must_use]
     pub fn row(&self, number: usize) -> Vec<Cell> {
-        let cell = |column: &Column| Cell(column.get(number).map_or(serde_json::Value::Null, |v| json(&v)));
+        let cell = |column: &Column| {
+            Cell(column.get(number).map_or(serde_json::Value::Null, |v| json(&v)))
+        };
         self.0.columns().iter().map(cell).collect()
     }
 

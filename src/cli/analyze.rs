@@ -24,7 +24,8 @@ pub(super) fn analyze(args: args::Analyze, argv: Vec<String>, ui: &Ui) -> Result
     let dir = args.case.unwrap_or_else(|| args.output.out.join("case"));
     let manifest = ingest::read(&args.input, &dir, &pool, ui)?;
     let job = Job { settings, rules, pool, argv, started, output: args.output };
-    job.run(&dir, ui).map(|reached| if reached == Exit::Done { ingest::exit(&manifest) } else { reached })
+    job.run(&dir, ui)
+        .map(|reached| if reached == Exit::Done { ingest::exit(&manifest) } else { reached })
 }
 
 pub(super) fn report(args: args::Report, argv: Vec<String>, ui: &Ui) -> Result<Exit, Failure> {
@@ -97,7 +98,11 @@ impl Job {
         self.result(&report, ui)
     }
 
-    fn digest(&self, analysis: &analyze::Analysis, ledger: &crate::model::Ledger) -> digest::Digest {
+    fn digest(
+        &self,
+        analysis: &analyze::Analysis,
+        ledger: &crate::model::Ledger,
+    ) -> digest::Digest {
         let input = digest::Input {
             coverage: &analysis.coverage,
             ledger,
@@ -132,9 +137,17 @@ impl Job {
             .map(|s| format!("{} {s}", count(*s)))
             .collect();
         let words = if words.is_empty() { "none".to_owned() } else { words.join(", ") };
-        let first = self.output.format.first().map_or("digest.json", |f| Format::from(*f).file_name());
+        let first =
+            self.output.format.first().map_or("digest.json", |f| Format::from(*f).file_name());
         let path = self.output.out.join(first);
-        ui.stdout(format!("{}: {} events, findings: {words}\n", path.display(), report.ledger.records.kept).as_bytes())?;
+        ui.stdout(
+            format!(
+                "{}: {} events, findings: {words}\n",
+                path.display(),
+                report.ledger.records.kept
+            )
+            .as_bytes(),
+        )?;
         let worst = report.findings.iter().map(|f| f.severity).max();
         let reached = self.settings.fail_on.is_some_and(|limit| worst >= Some(limit));
         Ok(if reached { Exit::FindingReached } else { Exit::Done })

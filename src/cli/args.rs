@@ -44,7 +44,9 @@ pub enum Command {
     /// The detection rules: list or explain them
     Rules(Rules),
     /// Print shell completions
-    #[command(after_help = "Example:\n  trailinsight completions bash > /etc/bash_completion.d/trailinsight")]
+    #[command(
+        after_help = "Example:\n  trailinsight completions bash > /etc/bash_completion.d/trailinsight"
+    )]
     Completions { shell: clap_complete::Shell },
 }
 

@@ -76,7 +76,9 @@ impl From<crate::archive::Error> for Failure {
                 "check the spelling; a SOURCE is a folder of trail files or one trail file"
             }
             E::Unreachable { .. } => "check the permissions of the folder",
-            E::EmptyFolder { .. } => "there is nothing in this folder; is the archive somewhere else?",
+            E::EmptyFolder { .. } => {
+                "there is nothing in this folder; is the archive somewhere else?"
+            }
             E::NoTrailFiles { .. } => {
                 "trail files end in .json.gz and lie under AWSLogs/<account>/CloudTrail/<region>/; digest files alone hold no events"
             }

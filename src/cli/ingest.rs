@@ -49,9 +49,14 @@ pub(super) fn read(
 }
 
 fn list(sources: &[String]) -> Result<Disk, Failure> {
-    if let Some(remote) = sources.iter().find(|s| s.starts_with("s3://") || s.starts_with("cloudtrail:")) {
-        return Err(Failure::new(Exit::Usage, format!("{remote}: only folders and files can be read"))
-            .hint("copy the archive first, as in `aws s3 sync s3://bucket/AWSLogs ./AWSLogs`"));
+    if let Some(remote) =
+        sources.iter().find(|s| s.starts_with("s3://") || s.starts_with("cloudtrail:"))
+    {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("{remote}: only folders and files can be read"),
+        )
+        .hint("copy the archive first, as in `aws s3 sync s3://bucket/AWSLogs ./AWSLogs`"));
     }
     let paths: Vec<PathBuf> = sources.iter().map(PathBuf::from).collect();
     Ok(Disk::list(&paths)?)
@@ -60,8 +65,11 @@ fn list(sources: &[String]) -> Result<Disk, Failure> {
 fn nothing(manifest: &Manifest) -> Failure {
     let files = &manifest.ledger.files;
     if files.failed == 0 {
-        return Failure::new(Exit::Nothing, format!("none of the {} files holds CloudTrail records", files.seen))
-            .hint("trail files hold {\"Records\":[...]}; is this the right folder?");
+        return Failure::new(
+            Exit::Nothing,
+            format!("none of the {} files holds CloudTrail records", files.seen),
+        )
+        .hint("trail files hold {\"Records\":[...]}; is this the right folder?");
     }
     Failure::new(Exit::Nothing, format!("none of the {} files could be read", files.seen))
         .hint("the reasons are above; a file cut off in transfer is best copied again")

@@ -18,7 +18,8 @@ use std::process::ExitCode;
 /// Parses `argv`, runs the command and says how it went.
 #[must_use]
 pub fn run(argv: Vec<OsString>) -> ExitCode {
-    let shown: Vec<String> = argv.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+    let shown: Vec<String> =
+        argv.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
     let args = match Args::try_parse_from(argv) {
         Ok(args) => args,
         Err(error) => {

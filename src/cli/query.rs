@@ -16,7 +16,8 @@ pub(super) fn run(args: &args::Query, ui: &Ui) -> Result<Exit, Failure> {
         return schema(&case, ui);
     };
     if let (QueryFormat::Parquet, None) = (args.format, &args.output) {
-        return Err(Failure::new(Exit::Usage, "parquet is not for a terminal").hint("name a file with --output"));
+        return Err(Failure::new(Exit::Usage, "parquet is not for a terminal")
+            .hint("name a file with --output"));
     }
     let step = ui.step("running the query");
     let answer = case.query(sql).map_err(|e| bad_sql(&e))?;
@@ -79,7 +80,8 @@ fn csv(answer: &case::Answer) -> Result<String, Failure> {
     let broken = |e: csv::Error| Failure::from_error(Exit::Nothing, &e);
     writer.write_record(answer.names()).map_err(broken)?;
     for number in 0..answer.len() {
-        let cells = answer.row(number).into_iter().map(|c| crate::report::escape::csv_cell(&c.text()));
+        let cells =
+            answer.row(number).into_iter().map(|c| crate::report::escape::csv_cell(&c.text()));
         writer.write_record(cells).map_err(broken)?;
     }
     let bytes = writer.into_inner().map_err(|e| Failure::new(Exit::Nothing, e.to_string()))?;

@@ -58,7 +58,9 @@ fn explain(name: &str, rules: &Rules) -> Result<String, Failure> {
         }
     }
     out += &format!("\nWhat to do: {}\n", meta.remediation);
-    for (label, list) in [("What fools it", &meta.false_positives), ("References", &meta.references)] {
+    for (label, list) in
+        [("What fools it", &meta.false_positives), ("References", &meta.references)]
+    {
         if !list.is_empty() {
             out += &format!("\n{label}:\n");
             for item in list {

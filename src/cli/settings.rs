@@ -100,7 +100,8 @@ fn read(named: Option<&Path>) -> Result<File, Failure> {
         return Ok(File::default());
     }
     toml::from_str(&text(path)?).map_err(|error| {
-        let mut failure = Failure::new(Exit::Usage, format!("{} is not understood", path.display()));
+        let mut failure =
+            Failure::new(Exit::Usage, format!("{} is not understood", path.display()));
         failure.causes.push(error.to_string().trim_end().to_owned());
         failure
     })
@@ -120,7 +121,8 @@ fn narrator(typed: Option<Narrator>, file: Option<&str>) -> Result<Choice, Failu
         (Some(Narrator::Bedrock), _) | (None, Some("bedrock")) => Choice::Bedrock,
         (Some(Narrator::Auto), _) | (None, None | Some("auto")) => Choice::Auto,
         (None, Some(other)) => {
-            let message = format!("{FILE}: narrator: expected auto, offline or bedrock, got {other}");
+            let message =
+                format!("{FILE}: narrator: expected auto, offline or bedrock, got {other}");
             return Err(Failure::new(Exit::Usage, message));
         }
     })
@@ -141,7 +143,10 @@ pub(super) fn memory(typed: Option<&str>) -> Result<usize, Failure> {
     let bytes = match typed {
         None => total_memory().unwrap_or(MEMORY_FALLBACK_BYTES) / MEMORY_SHARE,
         Some(text) => size(text).ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("--memory: expected a size as in 512MiB or 2GiB, got {text}"))
+            Failure::new(
+                Exit::Usage,
+                format!("--memory: expected a size as in 512MiB or 2GiB, got {text}"),
+            )
         })?,
     };
     Ok(usize::try_from(bytes.max(MEMORY_LEAST_BYTES)).unwrap_or(usize::MAX))
@@ -163,7 +168,11 @@ fn size(text: &str) -> Option<u64> {
         _ => return None,
     };
     let bytes = number * unit;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just before")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked just before"
+    )]
     (bytes.is_finite() && (1.0..1e18).contains(&bytes)).then_some(bytes as u64)
 }
 

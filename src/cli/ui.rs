@@ -51,7 +51,11 @@ impl Ui {
         let _ = writeln!(out, "Error: {}", visible(&failure.message));
         for cause in &failure.causes {
             // Causes are our own and libraries' text, and some (TOML) point with several lines.
-            let _ = writeln!(out, "Caused by: {}", cause.lines().map(visible).collect::<Vec<_>>().join("\n  "));
+            let _ = writeln!(
+                out,
+                "Caused by: {}",
+                cause.lines().map(visible).collect::<Vec<_>>().join("\n  ")
+            );
         }
         if let Some(hint) = &failure.hint {
             let _ = writeln!(out, "Hint: {}", visible(hint));
@@ -71,7 +75,13 @@ impl Ui {
             "reading {bar:24} {percent:>3}%  {bytes}/{total_bytes}  {msg}  ETA {eta}",
         );
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Reading { bar, files, done: AtomicU64::new(0), records: AtomicU64::new(0), began: Instant::now() }
+        Reading {
+            bar,
+            files,
+            done: AtomicU64::new(0),
+            records: AtomicU64::new(0),
+            began: Instant::now(),
+        }
     }
 
     /// A step whose length nobody knows.
@@ -84,8 +94,15 @@ impl Ui {
 
     pub(super) fn ledger(&self, ledger: &Ledger) {
         let (f, r) = (&ledger.files, &ledger.records);
-        let mut line = format!("{} of {} files read, {} records kept", HumanCount(f.ingested), HumanCount(f.seen), HumanCount(r.kept));
-        for (count, what) in [(r.duplicate, "duplicate"), (r.filtered, "filtered"), (r.rejected, "rejected")] {
+        let mut line = format!(
+            "{} of {} files read, {} records kept",
+            HumanCount(f.ingested),
+            HumanCount(f.seen),
+            HumanCount(r.kept)
+        );
+        for (count, what) in
+            [(r.duplicate, "duplicate"), (r.filtered, "filtered"), (r.rejected, "rejected")]
+        {
             if count > 0 {
                 line += &format!(", {} {what}", HumanCount(count));
             }
@@ -98,9 +115,15 @@ impl Ui {
             return;
         }
         let total = ledger.rejects.len();
-        self.warning(&format!("not everything could be read ({total} rejects; all in report.json):"));
+        self.warning(&format!(
+            "not everything could be read ({total} rejects; all in report.json):"
+        ));
         for reject in ledger.rejects.iter().take(SHOWN_REJECTS) {
-            let lost = if reject.count > 0 { format!(", {} records", reject.count) } else { String::new() };
+            let lost = if reject.count > 0 {
+                format!(", {} records", reject.count)
+            } else {
+                String::new()
+            };
             self.warning(&format!("  {}: {}{lost}: {}", reject.file, reject.reason, reject.detail));
         }
     }
@@ -112,7 +135,8 @@ impl Ui {
         }
         let mut table = table();
         table.set_header(["#", "severity", "finding", "principal", "count", "outcome"]);
-        let shown: Vec<_> = report.findings.iter().filter(|f| f.severity > Severity::Informational).collect();
+        let shown: Vec<_> =
+            report.findings.iter().filter(|f| f.severity > Severity::Informational).collect();
         for finding in shown.iter().take(SUMMARY_ROWS) {
             table.add_row([
                 finding.number.to_string(),
@@ -129,18 +153,30 @@ impl Ui {
             self.say(&table.to_string());
         }
         if shown.len() > SUMMARY_ROWS {
-            self.say(&format!("... and {} more findings in the report", shown.len() - SUMMARY_ROWS));
+            self.say(&format!(
+                "... and {} more findings in the report",
+                shown.len() - SUMMARY_ROWS
+            ));
         }
         let risky = report.principals.iter().filter(|p| p.risk > 0.0).take(SUMMARY_PRINCIPALS);
         for principal in risky {
-            self.note(&format!("risk {:>5.1}  {} ({} events)", principal.risk, principal.id, HumanCount(principal.events)));
+            self.note(&format!(
+                "risk {:>5.1}  {} ({} events)",
+                principal.risk,
+                principal.id,
+                HumanCount(principal.events)
+            ));
         }
     }
 }
 
-/// The name in an ARN, as people say it.
+/// The name in an ARN, as people say it: without partition, account and path.
 fn short(principal: &str) -> &str {
-    principal.splitn(6, ':').nth(5).unwrap_or(principal)
+    match principal.splitn(6, ':').nth(5) {
+        Some("root") => "root",
+        Some(resource) => resource.rsplit('/').next().unwrap_or(resource),
+        None => principal,
+    }
 }
 
 /// A table that fits the terminal.
@@ -149,7 +185,9 @@ pub(super) fn table() -> Table {
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     // Lines between rows double the height and tell nothing.
-    table.remove_style(TableComponent::HorizontalLines);
+    for line in [TableComponent::HorizontalLines, TableComponent::MiddleIntersections] {
+        table.remove_style(line);
+    }
     if !io::stdout().is_terminal() && !io::stderr().is_terminal() {
         table.set_width(PLAIN_WIDTH);
     }
@@ -178,7 +216,11 @@ impl Progress for Reading {
         if self.bar.is_hidden() {
             return;
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for eyes")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate for eyes"
+        )]
         let rate = (records as f64 / self.began.elapsed().as_secs_f64().max(0.001)) as u64;
         self.bar.set_message(format!(
             "{}/{} files  {} events/s",
@@ -211,5 +253,6 @@ pub(super) fn logging(args: &args::Ui) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // A second subscriber in one process (tests) is refused; the first one stays.
-    let _ = if args.json_log { builder.json().try_init() } else { builder.with_ansi(false).try_init() };
+    let _ =
+        if args.json_log { builder.json().try_init() } else { builder.with_ansi(false).try_init() };
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Names that [`field`] answers to, without the `trailinsight.` in front.
-pub const FIELDS: [&str; 5] =
+#[cfg(test)]
+const FIELDS: [&str; 5] =
     ["foreign_accounts", "public_grant", "admin_grant", "world_open_admin_port", "other_user"];
 
 /// Deeper than any request AWS accepts; what lies below is hostile and is not followed.

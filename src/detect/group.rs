@@ -78,7 +78,8 @@ impl Firsts {
     }
 
     fn in_order(&self) -> Vec<String> {
-        let mut order: Vec<(Timestamp, &String)> = self.seen.iter().map(|(t, at)| (*at, t)).collect();
+        let mut order: Vec<(Timestamp, &String)> =
+            self.seen.iter().map(|(t, at)| (*at, t)).collect();
         order.sort();
         order.into_iter().map(|(_, text)| text.clone()).collect()
     }
@@ -180,7 +181,8 @@ impl Group {
         }
         step.evidence.insert((at, event.event_id.clone()), ());
         let mut evidence = Smallest::new(EVIDENCE);
-        evidence.insert((at, event.event_id.clone(), event.file.clone(), event.index), event.clone());
+        evidence
+            .insert((at, event.event_id.clone(), event.file.clone(), event.index), event.clone());
         Self {
             first: at,
             last: at,
@@ -267,7 +269,11 @@ impl Group {
         let shown: Vec<String> = names
             .iter()
             .take(3)
-            .map(|(name, count)| if **count > 1 { format!("{name} ×{count}") } else { (*name).clone() })
+            .map(
+                |(name, count)| {
+                    if **count > 1 { format!("{name} ×{count}") } else { (*name).clone() }
+                },
+            )
             .collect();
         let more = names.len().saturating_sub(shown.len());
         let mut out = format!("{} called {}", key.principal, shown.join(", "));
@@ -278,10 +284,13 @@ impl Group {
         match &targets[..] {
             [] => {}
             [one] => out += &format!(" on {one}"),
-            [one, ..] if targets.len() < DISTINCT => out += &format!(" on {one} and {} more", targets.len() - 1),
+            [one, ..] if targets.len() < DISTINCT => {
+                out += &format!(" on {one} and {} more", targets.len() - 1)
+            }
             [one, ..] => out += &format!(" on {one} and others"),
         }
-        let refused: u64 = self.outcomes.iter().filter(|(o, _)| **o != Outcome::Succeeded).map(|(_, n)| n).sum();
+        let refused: u64 =
+            self.outcomes.iter().filter(|(o, _)| **o != Outcome::Succeeded).map(|(_, n)| n).sum();
         if refused > 0 {
             out += &format!("; {refused} of {} did not succeed", self.count);
         }

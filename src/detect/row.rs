@@ -46,7 +46,8 @@ const NESTED: [(&str, &str); 11] = [
     ("eventContext", "event_context"),
     ("addendum", "addendum"),
 ];
-const FLAGS: [(&str, &str); 2] = [("readOnly", "read_only"), ("managementEvent", "management_event")];
+const FLAGS: [(&str, &str); 2] =
+    [("readOnly", "read_only"), ("managementEvent", "management_event")];
 /// Fields of `userIdentity` that have a column, so that asking for them parses nothing.
 const IDENTITY: [(&str, &str); 6] = [
     ("type", "user_identity_type"),
@@ -113,7 +114,9 @@ impl<'r> SigmaEvent<'r> {
     #[must_use]
     pub fn first_text(&self, path: &str) -> Option<String> {
         match self.get_field(path)? {
-            EventValue::Array(values) => values.iter().find_map(|v| v.as_str().map(Cow::into_owned)),
+            EventValue::Array(values) => {
+                values.iter().find_map(|v| v.as_str().map(Cow::into_owned))
+            }
             value => value.as_str().map(Cow::into_owned),
         }
         .filter(|text| !text.is_empty())
@@ -126,7 +129,8 @@ fn text(text: &str) -> EventValue<'_> {
 
 impl Event for SigmaEvent<'_> {
     fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
-        let (root, rest) = path.split_once('.').map_or((path, None), |(root, rest)| (root, Some(rest)));
+        let (root, rest) =
+            path.split_once('.').map_or((path, None), |(root, rest)| (root, Some(rest)));
         if rest.is_none() {
             if let Some((_, column)) = TEXTS.iter().find(|(key, _)| *key == root) {
                 return self.row.text(column).map(text).or_else(|| self.from_extra(path));
@@ -162,7 +166,8 @@ impl Event for SigmaEvent<'_> {
     }
 
     fn all_string_values(&self) -> Vec<Cow<'_, str>> {
-        let scalars = TEXTS.iter().filter_map(|(_, column)| self.row.text(column)).map(Cow::Borrowed);
+        let scalars =
+            TEXTS.iter().filter_map(|(_, column)| self.row.text(column)).map(Cow::Borrowed);
         let mut out: Vec<Cow<'_, str>> = scalars.collect();
         for number in 0..NESTED.len() {
             if let Some(value) = self.nested(number) {

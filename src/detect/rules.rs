@@ -139,7 +139,8 @@ impl Meta {
             }
         }
         let author = rule.author.clone().filter(|a| a != OURS);
-        let name = rule.name.clone().or_else(|| rule.id.clone()).unwrap_or_else(|| rule.title.clone());
+        let name =
+            rule.name.clone().or_else(|| rule.id.clone()).unwrap_or_else(|| rule.title.clone());
         Self {
             name,
             title: rule.title.clone(),

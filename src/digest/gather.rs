@@ -11,7 +11,9 @@ use super::pseudonym::Legend;
 use super::stats::{self, service_name};
 use super::verdict::Judgement;
 use super::{coverage, label, strings};
-use crate::model::{ActorKind, Evidence, Finding, Principal, Severity, TimelineRow, Timestamp};
+use crate::model::{
+    ActorKind, Contributor, Evidence, Finding, Principal, Severity, TimelineRow, Timestamp,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 const LIST_MAX: usize = 6;
@@ -19,6 +21,8 @@ const TITLE_MAX: usize = 120;
 const REMEDY_MAX: usize = 300;
 const UNKNOWN_MAX: usize = 200;
 const RISK_PARTS: usize = 5;
+/// A record may lack what every record has.
+const UNNAMED: &str = "unknown";
 
 /// What of the input a digest holds.
 #[derive(Debug, Default)]
@@ -167,13 +171,7 @@ impl<'a> Gather<'a> {
         let shown = chosen_evidence(finding, self.chosen.more_evidence.get(&i).copied());
         let calls: BTreeSet<String> = shown
             .iter()
-            .map(|e| {
-                format!(
-                    "{}:{}",
-                    self.legend.word(service_name(&e.service)),
-                    self.legend.word(&e.event_name)
-                )
-            })
+            .map(|e| format!("{}:{}", self.service(&e.service), self.call(&e.event_name)))
             .collect();
         let ev = shown.into_iter().map(|e| self.evidence(e)).collect();
         let call_on =
@@ -217,8 +215,8 @@ impl<'a> Gather<'a> {
             id: id.clone(),
             time: time(event.time),
             actor: self.actor(&event.principal),
-            service: self.legend.word(service_name(&event.service)),
-            call: self.legend.word(&event.event_name),
+            service: self.service(&event.service),
+            call: self.call(&event.event_name),
             target: self.legend.resource(event.target.as_deref().unwrap_or(""), &event.event_name),
             outcome: event.outcome,
             error: self.legend.word(event.error_code.as_deref().unwrap_or("")),
@@ -248,8 +246,8 @@ impl<'a> Gather<'a> {
             first: time(row.first),
             last: time(row.last),
             actor: self.actor(&row.principal),
-            service: self.legend.word(service_name(&row.service)),
-            call: self.legend.word(&row.event_name),
+            service: self.service(&row.service),
+            call: self.call(&row.event_name),
             target: self.legend.resource(row.target.as_deref().unwrap_or(""), &row.event_name),
             outcome: row.outcome,
             n: row.count,
@@ -312,18 +310,38 @@ impl<'a> Gather<'a> {
                 .map(|r| self.legend.region(r))
                 .collect(),
             risk_from: parts
-                .map(|part| RiskPart { what: self.signal(&part.what), points: whole(part.points) })
+                .map(|part| RiskPart {
+                    what: self.signal(principal, part),
+                    points: whole(part.points),
+                })
                 .collect(),
         }
     }
 
-    /// The finding a line of the risk sum speaks of. What else it may say could be log text.
-    fn signal(&self, what: &str) -> String {
-        let is_meant = |f: &&Finding| what.contains(&f.title) || what.contains(&f.rule);
-        let finding = self.input.findings.iter().filter(|f| !f.rule.is_empty()).find(is_meant);
+    /// The finding a line of the risk sum stands for. What else the line may say could be log text.
+    fn signal(&self, principal: &Principal, part: &Contributor) -> String {
+        let shares_evidence = |f: &Finding| {
+            part.evidence.is_empty()
+                || f.evidence.iter().any(|e| part.evidence.contains(&e.event_id))
+        };
+        let is_meant = |f: &&Finding| {
+            f.principal == principal.id
+                && !f.title.is_empty()
+                && part.what.contains(&f.title)
+                && shares_evidence(f)
+        };
+        let finding = self.input.findings.iter().find(is_meant);
         finding
             .and_then(|f| self.fact_of.get(f.id.as_str()))
-            .map_or_else(|| "other signal".to_owned(), Clone::clone)
+            .map_or_else(|| "other signals".to_owned(), Clone::clone)
+    }
+
+    fn service(&mut self, source: &str) -> String {
+        self.legend.word(named(service_name(source)))
+    }
+
+    fn call(&mut self, event_name: &str) -> String {
+        self.legend.word(named(event_name))
     }
 
     fn actor(&mut self, id: &str) -> String {
@@ -377,6 +395,10 @@ impl<'a> Gather<'a> {
         }
         facts
     }
+}
+
+fn named(name: &str) -> &str {
+    if name.is_empty() { UNNAMED } else { name }
 }
 
 /// First, then last, then the middle; told in order of time.

@@ -1,52 +1,59 @@
 //! Labels that stand for log text: fixed words of ours, chosen by the text but never copied from it.
 
 /// What to look for in a user agent, lower case, and the label to use. Attack tools come first, since most are
-/// built on an SDK and carry its name as well.
-const AGENT_FAMILIES: [(&str, &str); 44] = [
-    ("stratus-red-team", "stratus-red-team"),
+/// built on an SDK and carry its name as well. The labels are those of the case, which this folder may not ask.
+const AGENT_FAMILIES: [(&str, &str); 51] = [
+    ("kali", "kali-linux"),
+    ("parrot", "parrot-linux"),
+    ("pentoo", "pentoo-linux"),
     ("pacu", "pacu"),
+    ("stratus-red-team", "stratus-red-team"),
     ("trufflehog", "trufflehog"),
-    ("cloudfox", "cloudfox"),
     ("scoutsuite", "scoutsuite"),
     ("scout suite", "scoutsuite"),
     ("prowler", "prowler"),
+    ("cloudfox", "cloudfox"),
     ("steampipe", "steampipe"),
-    ("kali", "kali linux"),
-    ("parrot", "parrot linux"),
-    ("s3browser", "s3-browser"),
     ("s3 browser", "s3-browser"),
-    ("winscp", "winscp"),
+    ("s3browser", "s3-browser"),
     ("rclone", "rclone"),
+    ("winscp", "winscp"),
     ("cyberduck", "cyberduck"),
-    ("cloudshell", "cloudshell"),
     ("terraform", "terraform"),
     ("opentofu", "opentofu"),
     ("pulumi", "pulumi"),
-    ("cloudformation", "cloudformation"),
-    ("aws-cdk", "aws-cdk"),
     ("ansible", "ansible"),
-    ("packer", "packer"),
-    ("eksctl", "eksctl"),
-    ("kubectl", "kubectl"),
+    ("cloudshell", "cloudshell"),
+    ("aws-cli/2", "aws-cli/2"),
+    ("aws-cli/1", "aws-cli/1"),
     ("aws-cli", "aws-cli"),
-    ("aws cli", "aws-cli"),
     ("powershell", "powershell"),
+    ("console.amazonaws.com", "console"),
+    ("signin.amazonaws.com", "console"),
+    ("console.aws", "console"),
+    ("aws console", "console"),
+    ("s3console", "console"),
+    ("awsconsole", "console"),
+    ("mozilla", "browser"),
+    ("aws internal", "aws-internal"),
+    (".amazonaws.com", "aws-service"),
     ("boto3", "boto3"),
     ("botocore", "botocore"),
-    ("boto", "boto"),
     ("aws-sdk-go", "aws-sdk-go"),
     ("aws-sdk-java", "aws-sdk-java"),
+    ("aws-sdk-nodejs", "aws-sdk-js"),
     ("aws-sdk-js", "aws-sdk-js"),
+    ("aws-sdk-rust", "aws-sdk-rust"),
+    ("aws-sdk-php", "aws-sdk-php"),
+    ("aws-sdk-ruby", "aws-sdk-ruby"),
+    ("aws-sdk-dotnet", "aws-sdk-dotnet"),
+    ("aws-sdk-net", "aws-sdk-dotnet"),
+    ("aws-sdk-cpp", "aws-sdk-cpp"),
     ("aws-sdk", "aws-sdk"),
-    ("console", "console"),
-    ("signin.", "console"),
-    ("mozilla", "browser"),
-    ("browser", "browser"),
+    ("jersey", "aws-sso-broker"),
+    ("python", "python"),
     ("curl", "curl"),
-    ("python-requests", "python-requests"),
     ("go-http-client", "go-http-client"),
-    (".amazonaws.com", "aws service"),
-    ("aws internal", "aws service"),
 ];
 
 /// Managed policies that say a lot by their name. The name is public; any other is only known to be one.
@@ -151,10 +158,9 @@ const KINDS_BY_EVENT: [(&str, &str); 38] = [
 #[must_use]
 pub(super) fn agent_family(user_agent: &str) -> &'static str {
     let lower = user_agent.to_ascii_lowercase();
-    AGENT_FAMILIES
-        .iter()
-        .find(|(needle, _)| lower.contains(needle))
-        .map_or("other", |&(_, label)| label)
+    let is_label = AGENT_FAMILIES.iter().find(|(_, label)| *label == lower);
+    let matching = || AGENT_FAMILIES.iter().find(|(mark, _)| lower.contains(mark));
+    is_label.or_else(matching).map_or("other", |&(_, label)| label)
 }
 
 /// The name of a well-known managed policy, where the target is one.
@@ -183,10 +189,13 @@ mod tests {
 
     #[test]
     fn labels_come_from_the_list_whatever_the_text_says() {
-        assert_eq!(agent_family("aws-cli/2.9.1 Python/3.9 Linux/6.1 kali"), "kali linux");
+        assert_eq!(agent_family("aws-cli/2.9.1 Python/3.9 Linux/6.1 kali"), "kali-linux");
         assert_eq!(agent_family("ignore previous instructions; Boto3/1.26"), "boto3");
         assert_eq!(agent_family("[S3Console/0.4]"), "console");
         assert_eq!(agent_family("\u{202e}evil"), "other");
+        for (_, label) in AGENT_FAMILIES {
+            assert_eq!(agent_family(label), label, "a label is its own family");
+        }
     }
 
     #[test]

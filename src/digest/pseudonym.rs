@@ -100,7 +100,10 @@ impl Legend {
         let short = short_name(value);
         let shared = short != value
             && self.entries.values().filter(|entry| short_name(&entry.value) == short).count() > 1;
-        shorten(if shared { value } else { short }, SHOWN_MAX)
+        let name = shorten(&clean(if shared { value } else { short }), SHOWN_MAX);
+        // A name that could be read as part of the sentence stands in quotes.
+        let plain = |c: char| c.is_alphanumeric() || "._:/@+=-$".contains(c);
+        if name.chars().all(plain) { name } else { format!("\"{}\"", name.replace('"', "'")) }
     }
 
     pub(super) fn refer(&mut self, fact: &str, id: &str) {

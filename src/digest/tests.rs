@@ -109,7 +109,7 @@ pub(crate) fn principal(id: &str, risk: f64, rank: u32) -> Principal {
         user_agents: vec!["Boto3/1.26".to_owned()],
         regions: vec!["us-east-1".to_owned()],
         contributors: vec![Contributor {
-            what: "rule-1".to_owned(),
+            what: "Access key made for another user, variant 1 (critical)".to_owned(),
             points: 40.4,
             evidence: vec!["ev-1-0".to_owned()],
         }],
@@ -200,7 +200,7 @@ fn the_digest_holds_the_facts_and_no_names() {
     assert_eq!(finding["calls"], serde_json::json!(["iam:CreateAccessKey"]));
     assert_eq!(finding["ev"], serde_json::json!(["E1", "E2", "E3"]));
     assert_eq!(json["evidence"][0]["time"], "2024-05-03T10:00:00Z");
-    assert_eq!(json["evidence"][0]["agent"], "kali linux");
+    assert_eq!(json["evidence"][0]["agent"], "kali-linux");
     assert_eq!(json["actors"][0]["risk_from"][0]["what"], "F1");
     assert_eq!(json["episodes"][0]["steps"], serde_json::json!(["T1", "T2", "T3"]));
     assert_eq!(

@@ -21,25 +21,21 @@ pub(super) fn finding(fact: &FindingFact) -> Vec<Sentence> {
         place(&fact.region),
         format!(" {}; {}.", when(&fact.first, &fact.last), ended(fact.outcome, fact.n)),
     ];
-    let shown = format!("{} out of {}", list(&fact.ev), number(fact.ev_total));
+    let (shown, total) = (fact.ev.len(), number(fact.ev_total));
+    let what = match (list(&fact.calls), list(&fact.targets)) {
+        (calls, targets) if targets.is_empty() => calls,
+        (calls, targets) if calls.is_empty() => targets,
+        (calls, targets) => format!("{calls} on {targets}"),
+    };
     let parts = [
-        ("the calls shown are", list(&fact.calls)),
-        ("it concerns", list(&fact.targets)),
-        ("it came from", list(&fact.ips)),
-        ("it maps to ATT&CK", list(&fact.attack)),
-        ("the evidence shown is", if fact.ev.is_empty() { String::new() } else { shown }),
+        unless_empty(&what, |what| format!("it rests on {what}")),
+        unless_empty(&list(&fact.ips), |ips| format!("it came from {ips}")),
+        unless_empty(&list(&fact.attack), |attack| format!("it maps to ATT&CK {attack}")),
+        format!("{shown} of its {total} events are cited here"),
     ];
-    let parts: Vec<String> = parts
-        .into_iter()
-        .filter(|(_, what)| !what.is_empty())
-        .map(|(says, what)| format!("{says} {what}"))
-        .collect();
-    let mut sentences = vec![cited(text.concat(), [id])];
-    if !parts.is_empty() {
-        let text = format!("In {id}, {}.", parts.join("; "));
-        sentences.push(cited(text, std::iter::once(id).chain(&fact.ev)));
-    }
-    sentences
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    let more = format!("About {id}: {}.", parts.join("; "));
+    vec![cited(text.concat(), [id]), cited(more, std::iter::once(id).chain(&fact.ev))]
 }
 
 fn unless_empty(text: &str, say: impl Fn(&str) -> String) -> String {
@@ -94,10 +90,10 @@ fn capitalized(text: &str) -> String {
 
 /// Where an actor stands among the others.
 pub(super) fn actor_rank(fact: &ActorFact) -> Sentence {
-    let ActorFact { id, kind, rank, risk, .. } = fact;
+    let ActorFact { id, rank, risk, .. } = fact;
     let (events, denied) = (counted(fact.events, "event"), number(fact.denied));
     let text = format!(
-        "{id} ({kind}) ranks number {rank} with a risk of {risk} out of 100: {events}, {denied} of them denied, {}.",
+        "{id} ranks number {rank} with a risk of {risk} out of 100: {events}, {denied} of them denied, {}.",
         when(&fact.first, &fact.last)
     );
     cited(text, [id])
@@ -149,19 +145,16 @@ pub(super) fn covered(what: &Covered) -> String {
     match what {
         Covered::Range { first, last } => format!("Events were recorded {}.", when(first, last)),
         Covered::Records { seen, kept, duplicate, filtered, rejected } => {
-            let [kept, duplicate, filtered, rejected] =
-                [kept, duplicate, filtered, rejected].map(|n| number(*n));
-            format!(
-                "Of {} read, {kept} were kept, {duplicate} were duplicates, {filtered} were filtered out and {rejected} could not be read.",
-                counted(*seen, "record")
-            )
+            let counts = [
+                ("were kept", kept),
+                ("were duplicates", duplicate),
+                ("were filtered out", filtered),
+            ];
+            read_of(&counted(*seen, "record"), &counts, *rejected)
         }
         Covered::Files { seen, ingested, skipped, failed } => {
-            let [ingested, skipped, failed] = [ingested, skipped, failed].map(|n| number(*n));
-            format!(
-                "Of {} seen, {ingested} were read, {skipped} were passed over on purpose and {failed} could not be read.",
-                counted(*seen, "file")
-            )
+            let counts = [("were read", ingested), ("were passed over on purpose", skipped)];
+            read_of(&counted(*seen, "file"), &counts, *failed)
         }
         Covered::Scope { accounts, regions, principals } => {
             let accounts = counted(*accounts as u64, "account");
@@ -192,4 +185,11 @@ pub(super) fn covered(what: &Covered) -> String {
             format!("Nothing is recorded of account {account}{place} {}.", when(from, to))
         }
     }
+}
+
+fn read_of(seen: &str, counts: &[(&str, &u64)], lost: u64) -> String {
+    let known = counts.iter().filter(|(_, n)| **n > 0);
+    let mut parts: Vec<String> = known.map(|(what, n)| format!("{} {what}", number(**n))).collect();
+    parts.push(format!("{} could not be read", number(lost)));
+    format!("Of {seen} seen, {}.", list(&parts))
 }

@@ -81,7 +81,7 @@ impl Index {
         let mut quotes: Vec<&String> =
             cites.iter().filter_map(|id| self.entries.get(id)).flat_map(|e| &e.quotes).collect();
         quotes.sort_by_key(|quote| std::cmp::Reverse(quote.len()));
-        quotes.iter().fold(text.to_owned(), |text, quote| text.replace(quote.as_str(), " "))
+        quotes.iter().fold(text.to_owned(), |text, quote| without(&text, quote))
     }
 
     /// Everything the cited facts and the facts they stand on allow a sentence to say.
@@ -117,6 +117,21 @@ impl Index {
         }
         of_kind.into_values().chain(sum_of_kind.into_values()).collect()
     }
+}
+
+/// The text without a quote where it stands by itself and is no part of a longer word.
+fn without(text: &str, quote: &str) -> String {
+    let joins = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || "_:-@/".contains(c));
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(quote) {
+        let (before, after) = (&rest[..at], &rest[at + quote.len()..]);
+        out.push_str(before);
+        let inside = joins(out.chars().next_back()) || joins(after.chars().next());
+        out.push_str(if inside { quote } else { " " });
+        rest = after;
+    }
+    out + rest
 }
 
 impl Entry {
@@ -167,7 +182,10 @@ impl Entry {
             self.quotes.push(text.to_owned());
         }
         self.words.insert(text.to_owned());
-        if let Some((date, clock)) = text.strip_suffix('Z').and_then(|t| t.split_once('T')) {
+        let parts = text.strip_suffix('Z').and_then(|time| time.split_once('T'));
+        if let Some((date, clock)) =
+            parts.filter(|(date, clock)| (date.len(), clock.len()) == (10, 8))
+        {
             // A time may be given in parts: the date, and the clock to the second or the minute.
             self.words.extend([date.to_owned(), clock.to_owned()]);
             self.words.extend(clock.get(..5).map(str::to_owned));

@@ -17,7 +17,7 @@ mod words;
 
 use crate::digest::Digest;
 use crate::model::narrative::NarratorKind;
-use crate::model::{Narrative, Section, Severity};
+use crate::model::{Checks, Narrative, Section, Severity};
 use check::Checked;
 use index::Index;
 use std::collections::{BTreeMap, BTreeSet};
@@ -163,15 +163,25 @@ fn by_model(digest: &Digest, index: &Index, settings: &Settings) -> Result<Outco
         });
     }
     complete(digest, &mut checked);
-    let mut warnings = Vec::new();
-    if checks.removed > 0 {
-        let (removed, all) = (checks.removed, checks.sentences);
-        warnings.push(format!(
-            "bedrock: {removed} of {all} sentences of {model} were not borne out by the facts and were removed"
-        ));
-    }
+    let warnings = removal_warning(model, &checks, &checked).into_iter().collect();
     let narrative = publish(digest, checked, NarratorKind::Bedrock, Some(model.to_owned()));
     Ok(Outcome { narrative, used: format!("bedrock ({model})"), warnings })
+}
+
+fn removal_warning(model: &str, checks: &Checks, checked: &Checked) -> Option<String> {
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    for (_, offence) in &checked.removed {
+        *reasons.entry(offence.as_str()).or_default() += 1;
+    }
+    let reasons: Vec<String> =
+        reasons.into_iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+    (checks.removed > 0).then(|| {
+        let (removed, all) = (checks.removed, checks.sentences);
+        format!(
+            "bedrock: {removed} of {all} sentences of {model} were removed, as the facts do not bear them ({})",
+            reasons.join(", ")
+        )
+    })
 }
 
 #[cfg(feature = "bedrock")]

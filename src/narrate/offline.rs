@@ -77,12 +77,11 @@ fn summary(facts: &Facts) -> Vec<Sentence> {
         sentences.push(cited(text, [&fact.id]));
     }
     sentences.extend(still_going(facts, &serious));
-    let remedies = facts.findings.iter().filter(|f| !f.remedy.is_empty());
-    for fact in remedies.take(SUMMARY_ACTIONS) {
-        sentences.push(cited(format!("Next, for {}: {}", fact.id, stop(&fact.remedy)), [&fact.id]));
+    for (remedy, ids) in remedies(facts).into_iter().take(SUMMARY_ACTIONS) {
+        sentences.push(cited(format!("Next, for {}: {}", list(&ids), stop(remedy)), ids));
     }
     if let Some(unknown) = facts.unknowns.first() {
-        let text = format!("Largest blind spot: {}", stop(&unknown.text));
+        let text = format!("What the case cannot show: {}", stop(&unknown.text));
         sentences.push(cited(text, [&unknown.id]));
     }
     sentences
@@ -196,10 +195,7 @@ fn unusual(facts: &Facts) -> Vec<Sentence> {
 fn coverage(facts: &Facts) -> Vec<Sentence> {
     let covered =
         facts.coverage.iter().map(|fact| cited(describe::covered(&fact.what), [&fact.id]));
-    let unknown = facts
-        .unknowns
-        .iter()
-        .map(|fact| cited(format!("Not observable: {}", stop(&fact.text)), [&fact.id]));
+    let unknown = facts.unknowns.iter().map(|fact| cited(stop(&fact.text), [&fact.id]));
     let omitted = facts.omitted.iter().map(|fact| {
         let text = format!("Not told one by one here: {} {}.", number(fact.n), fact.what);
         cited(text, [&fact.id])
@@ -215,6 +211,14 @@ fn actions(facts: &Facts) -> Vec<Sentence> {
     }
     let keep = "Preserve first: keep the archive and this case unchanged, and keys inactive rather than deleted.";
     let mut sentences = vec![cited(keep.to_owned(), [&facts.verdict.id])];
+    for (remedy, ids) in remedies(facts) {
+        sentences.push(cited(format!("For {}: {}", list(&ids), stop(remedy)), ids));
+    }
+    sentences
+}
+
+/// Each remedy once, with the findings it answers.
+fn remedies(facts: &Facts) -> Vec<(&str, Vec<&String>)> {
     let mut answered: Vec<(&str, Vec<&String>)> = Vec::new();
     for fact in facts.findings.iter().filter(|f| !f.remedy.is_empty()) {
         match answered.iter_mut().find(|(remedy, _)| *remedy == fact.remedy) {
@@ -222,8 +226,5 @@ fn actions(facts: &Facts) -> Vec<Sentence> {
             None => answered.push((&fact.remedy, vec![&fact.id])),
         }
     }
-    for (remedy, ids) in answered {
-        sentences.push(cited(format!("For {}: {}", list(&ids), stop(remedy)), ids));
-    }
-    sentences
+    answered
 }

@@ -16,13 +16,14 @@
 //!
 //! **References.** ATT&CK T1580 Cloud Infrastructure Discovery, T1069.003 Cloud Groups.
 
-use super::{distinct, evidence, evidence_columns, sample};
+use super::window::{bursts, by_principal};
+use super::{SAMPLES, distinct, evidence, evidence_columns, sample};
 use crate::analyze::aggregate::is_denied;
 use crate::analyze::collect;
 use crate::detect::{id, one_or_several};
 use crate::model::{Evidence, Finding, FindingKind, Outcome, Severity, Stage};
 use polars::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 pub(super) const NAME: &str = "denied_burst";
 pub(super) const TITLE: &str = "Many calls denied within minutes";
@@ -36,29 +37,11 @@ const LOOP_NAMES: usize = 2;
 pub(super) fn find(events: &LazyFrame) -> PolarsResult<Vec<Finding>> {
     let denied = events.clone().filter(is_denied().and(col("actor").is_not_null()));
     let denied = evidence(&collect(denied.select(evidence_columns()))?)?;
-    let mut by_principal: BTreeMap<(&str, &str), Vec<&Evidence>> = BTreeMap::new();
-    for event in &denied {
-        by_principal.entry((&event.principal, &event.account)).or_default().push(event);
-    }
-    Ok(by_principal.values().flat_map(|events| bursts(events)).map(|b| finding(&b)).collect())
-}
-
-/// Stretches of `events` (in order of time) in which some window is full.
-fn bursts<'e>(events: &[&'e Evidence]) -> Vec<Vec<&'e Evidence>> {
-    let mut spans: Vec<(usize, usize)> = Vec::new();
-    let mut start = 0;
-    for end in 0..events.len() {
-        while events[end].time > events[start].time.plus_seconds(WINDOW_SECONDS) {
-            start += 1;
-        }
-        if end + 1 - start >= MIN_CALLS || names(&events[start..=end]).len() >= MIN_NAMES {
-            match spans.last_mut() {
-                Some(last) if start <= last.1 => last.1 = end,
-                _ => spans.push((start, end)),
-            }
-        }
-    }
-    spans.into_iter().map(|(start, end)| events[start..=end].to_vec()).collect()
+    let groups = by_principal(&denied);
+    let bursts = groups.iter().flat_map(|events| {
+        bursts(events, WINDOW_SECONDS, |w| w.len() >= MIN_CALLS || names(w).len() >= MIN_NAMES)
+    });
+    Ok(bursts.map(|burst| finding(&burst)).collect())
 }
 
 fn names<'e>(events: &[&'e Evidence]) -> BTreeSet<&'e str> {
@@ -101,7 +84,7 @@ fn finding(burst: &[&Evidence]) -> Finding {
         targets: distinct(burst, |e| e.target.as_deref()),
         source_ips: distinct(burst, |e| Some(&e.source_ip)),
         author: None,
-        evidence: sample(burst),
+        evidence: sample(burst, SAMPLES),
         evidence_total: burst.len() as u64,
     }
 }

@@ -1,7 +1,8 @@
 //! # First use
 //!
 //! **What it finds.** A principal who, long after it became known, calls APIs it never called, acts
-//! in a Region it never acted in, or comes from an address it never came from.
+//! in a Region it never acted in, touches objects of a bucket it never touched, or comes from an
+//! address it never came from.
 //!
 //! **Why it matters.** A stolen credential is used for other things and from another place than its
 //! owner's. The single novelty is cheap; several within an hour are how an intrusion begins.
@@ -10,7 +11,7 @@
 //! After that, what a principal does for the first time counts if the principal was known: 200 events
 //! or 7 active days before. APIs: 3 new ones within one hour are low, 5 are medium. Regions: a new one
 //! is low, medium if it was written to. Addresses: a new network (/24, /48) is low, medium when 3 new
-//! APIs came within an hour of it. Calls that a service makes on behalf of the principal are left out.
+//! APIs came within an hour of it. Buckets (data events only): low. Calls that a service makes on behalf of the principal are left out.
 //!
 //! **What fools it.** New duties, new tools, travel, a rotated deployment role; a patient intruder who
 //! does only what the owner does, from the owner's network.
@@ -20,15 +21,13 @@
 use super::{distinct, evidence, evidence_columns, sample};
 use crate::analyze::collect;
 use crate::detect::{id, one_or_several};
-use crate::model::{
-    Coverage, Evidence, Finding, FindingKind, Outcome, Severity, Stage, Timestamp,
-};
+use crate::model::{Coverage, Evidence, Finding, FindingKind, Outcome, Severity, Stage, Timestamp};
 use polars::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 pub(super) const NAME: &str = "first_use";
-pub(super) const TITLE: &str = "First use of an API, Region or address";
+pub(super) const TITLE: &str = "First use of an API, Region, bucket or address";
 
 const DAY_SECONDS: i64 = 24 * 3600;
 const HOUR_SECONDS: i64 = 3600;
@@ -38,8 +37,10 @@ const MIN_LEARNING_DAYS: i64 = 3;
 const LEARNING_PERCENT: i64 = 40;
 const KNOWN_EVENTS: u64 = 200;
 const KNOWN_DAYS: usize = 7;
+const BUCKET: &str = "bucket";
 const SOME_APIS: usize = 3;
 const MANY_APIS: usize = 5;
+const MAX_EVIDENCE: usize = 50;
 
 /// A value that a principal used for the first time after learning.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +55,9 @@ pub(super) fn find(
     events: &LazyFrame,
     coverage: &Coverage,
 ) -> PolarsResult<Result<Vec<Finding>, String>> {
-    let (Some(first), Some(last)) = (coverage.first, coverage.last) else { return Ok(Ok(Vec::new())) };
+    let (Some(first), Some(last)) = (coverage.first, coverage.last) else {
+        return Ok(Ok(Vec::new()));
+    };
     let span = last.seconds() - first.seconds();
     let learning = (span * LEARNING_PERCENT / 100).min(MAX_LEARNING_DAYS * DAY_SECONDS);
     if learning < MIN_LEARNING_DAYS * DAY_SECONDS {
@@ -70,7 +73,9 @@ pub(super) fn find(
     let regions = news(&own, &["aws_region"], &known, cutoff)?;
     let public = own.clone().filter(col("ip_kind").eq(lit("public")));
     let networks = news(&public, &["source_ip_address"], &known, cutoff)?;
-    let events = first_events(&own, [&apis, &regions, &networks])?;
+    let objects = own.clone().filter(col("event_category").eq(lit("Data"))).with_column(bucket());
+    let buckets = news(&objects.filter(col(BUCKET).is_not_null()), &[BUCKET], &known, cutoff)?;
+    let events = first_events(&own, [&apis, &regions, &networks, &buckets])?;
     let mut findings = Vec::new();
     for (actor, news) in &apis {
         findings.extend(new_apis(actor, news, &events));
@@ -78,11 +83,19 @@ pub(super) fn find(
     for (actor, news) in &regions {
         findings.extend(new_regions(actor, news, &events));
     }
+    for (actor, news) in &buckets {
+        findings.extend(new_buckets(actor, news, &events));
+    }
     for (actor, news) in &networks {
         let apis = apis.get(actor).map_or(&[][..], Vec::as_slice);
         findings.extend(new_networks(actor, news, apis, &events));
     }
     Ok(Ok(findings))
+}
+
+/// The bucket whose objects a data event is about.
+fn bucket() -> Expr {
+    col("request_parameters").str().extract(lit(r#""bucketName":"([^"]+)""#), 1).alias(BUCKET)
 }
 
 /// What people, users and roles did themselves.
@@ -131,8 +144,14 @@ impl Known {
 type ByActor = BTreeMap<String, Vec<News>>;
 
 /// Values of `columns` (joined with a colon) by principal that are new after `cutoff`.
-fn news(own: &LazyFrame, columns: &[&str], known: &Known, cutoff: Timestamp) -> PolarsResult<ByActor> {
-    let keys: Vec<Expr> = std::iter::once("actor").chain(columns.iter().copied()).map(col).collect();
+fn news(
+    own: &LazyFrame,
+    columns: &[&str],
+    known: &Known,
+    cutoff: Timestamp,
+) -> PolarsResult<ByActor> {
+    let keys: Vec<Expr> =
+        std::iter::once("actor").chain(columns.iter().copied()).map(col).collect();
     let wrote = col("read_only").eq(lit(false)).fill_null(lit(false));
     let frame = collect(own.clone().group_by(keys).agg([
         col("event_time").min().cast(DataType::Int64).alias("first"),
@@ -145,7 +164,8 @@ fn news(own: &LazyFrame, columns: &[&str], known: &Known, cutoff: Timestamp) -> 
     let mut all: BTreeMap<String, BTreeMap<String, News>> = BTreeMap::new();
     for i in 0..frame.height() {
         let parts: Vec<&str> = texts.iter().map(|t| t.get(i).unwrap_or_default()).collect();
-        let value = if columns == ["source_ip_address"] { network(parts[0]) } else { parts.join(":") };
+        let value =
+            if columns == ["source_ip_address"] { network(parts[0]) } else { parts.join(":") };
         let first = Timestamp(first.get(i).unwrap_or_default());
         let one = News { first, value: value.clone(), wrote: wrote.get(i).unwrap_or_default() };
         let values = all.entry(actors.get(i).unwrap_or_default().to_owned()).or_default();
@@ -181,7 +201,7 @@ fn network(address: &str) -> String {
 }
 
 /// The events in which something was new: one small scan for all of them.
-fn first_events(own: &LazyFrame, lists: [&ByActor; 3]) -> PolarsResult<Vec<Evidence>> {
+fn first_events(own: &LazyFrame, lists: [&ByActor; 4]) -> PolarsResult<Vec<Evidence>> {
     let mut keys: BTreeSet<(&str, i64)> = BTreeSet::new();
     for (actor, news) in lists.into_iter().flatten() {
         keys.extend(news.iter().map(|n| (actor.as_str(), n.first.0)));
@@ -242,8 +262,12 @@ fn new_apis(actor: &str, news: &[News], events: &[Evidence]) -> Option<Finding> 
     };
     // The name in the news has lost its date suffix, the event's has not.
     let evidence = of_news(actor, hour, events, |e, api| api_of(e).starts_with(api));
-    let summary = format!("{actor} called {} APIs within one hour that it had never called before.", hour.len());
-    (!evidence.is_empty()).then(|| finding("API", actor, severity, &evidence, (summary, hour.len())))
+    let summary = format!(
+        "{actor} called {} APIs within one hour that it had never called before.",
+        hour.len()
+    );
+    (!evidence.is_empty())
+        .then(|| finding("API", actor, severity, &evidence, (summary, hour.len())))
 }
 
 fn new_regions(actor: &str, news: &[News], events: &[Evidence]) -> Option<Finding> {
@@ -253,7 +277,21 @@ fn new_regions(actor: &str, news: &[News], events: &[Evidence]) -> Option<Findin
     let names: Vec<&str> = news.iter().map(|n| n.value.as_str()).collect();
     let how = if wrote { "and changed something there" } else { "but only read there" };
     let summary = format!("{actor} acted for the first time in {} {how}.", names.join(", "));
-    (!evidence.is_empty()).then(|| finding("Region", actor, severity, &evidence, (summary, news.len())))
+    (!evidence.is_empty())
+        .then(|| finding("Region", actor, severity, &evidence, (summary, news.len())))
+}
+
+fn new_buckets(actor: &str, news: &[News], events: &[Evidence]) -> Option<Finding> {
+    let in_bucket = |e: &Evidence, bucket: &str| {
+        e.target.as_deref().and_then(|t| t.split('/').next()) == Some(bucket)
+    };
+    let evidence = of_news(actor, news, events, in_bucket);
+    let names: Vec<&str> = news.iter().map(|n| n.value.as_str()).take(3).collect();
+    let more = if news.len() > 3 { format!(" and {} more", news.len() - 3) } else { String::new() };
+    let summary =
+        format!("{actor} touched objects of {}{more} for the first time.", names.join(", "));
+    let found = !evidence.is_empty();
+    found.then(|| finding("bucket", actor, Severity::Low, &evidence, (summary, news.len())))
 }
 
 fn new_networks(actor: &str, news: &[News], apis: &[News], events: &[Evidence]) -> Option<Finding> {
@@ -266,9 +304,11 @@ fn new_networks(actor: &str, news: &[News], apis: &[News], events: &[Evidence]) 
     let evidence = of_news(actor, news, events, |e, net| network(&e.source_ip) == net);
     let names: Vec<&str> = news.iter().map(|n| n.value.as_str()).take(3).collect();
     let more = if news.len() > 3 { format!(" and {} more", news.len() - 3) } else { String::new() };
-    let how = if with_apis { ", and within an hour called APIs it had never called before" } else { "" };
+    let how =
+        if with_apis { ", and within an hour called APIs it had never called before" } else { "" };
     let summary = format!("{actor} came for the first time from {}{more}{how}.", names.join(", "));
-    (!evidence.is_empty()).then(|| finding("address", actor, severity, &evidence, (summary, news.len())))
+    (!evidence.is_empty())
+        .then(|| finding("address", actor, severity, &evidence, (summary, news.len())))
 }
 
 fn finding(
@@ -288,12 +328,17 @@ fn finding(
         _ => Outcome::Mixed,
     };
     let (first, last) = (events[0].time, events[events.len() - 1].time);
-    let techniques = if what == "Region" { "T1535" } else { "T1078.004" };
+    let (technique, stage) = match what {
+        "Region" => ("T1535", Stage::DefenseEvasion),
+        "bucket" => ("T1530", Stage::Collection),
+        _ => ("T1078.004", Stage::InitialAccess),
+    };
+    let article = if matches!(what, "API" | "address") { "an" } else { "a" };
     Finding {
         id: id(&[NAME, what, actor]),
         number: 0,
         rule: NAME.to_owned(),
-        title: format!("First use of an {what}").replace("an Region", "a Region"),
+        title: format!("First use of {article} {what}"),
         kind: FindingKind::Anomaly,
         severity,
         principal: actor.to_owned(),
@@ -303,15 +348,16 @@ fn finding(
         last,
         count: count as u64,
         outcome,
-        attack: vec![techniques.to_owned()],
+        attack: vec![technique.to_owned()],
         cis: Vec::new(),
-        stages: vec![Stage::InitialAccess],
+        stages: vec![stage],
         summary,
         remediation: "Ask the owner of the principal whether this was them; if not, treat its credentials as stolen: deactivate the key or revoke the sessions, then read everything they did since.".to_owned(),
         targets: distinct(events, |e| e.target.as_deref()),
         source_ips: distinct(events, |e| Some(&e.source_ip)),
         author: None,
-        evidence: sample(events),
+        // Each of them is something else that was new.
+        evidence: sample(events, MAX_EVIDENCE),
         evidence_total: events.len() as u64,
     }
 }

@@ -2,6 +2,8 @@
 
 mod denied_burst;
 mod first_use;
+mod secrets_read;
+mod window;
 
 use crate::case::Rows;
 use crate::model::{Coverage, Evidence, Finding};
@@ -22,9 +24,18 @@ pub struct Heuristic {
 }
 
 /// All of them, in the order they run.
-pub const HEURISTICS: [Heuristic; 2] = [
-    Heuristic { name: denied_burst::NAME, title: denied_burst::TITLE, doc: include_str!("denied_burst.rs") },
+pub const HEURISTICS: [Heuristic; 3] = [
+    Heuristic {
+        name: denied_burst::NAME,
+        title: denied_burst::TITLE,
+        doc: include_str!("denied_burst.rs"),
+    },
     Heuristic { name: first_use::NAME, title: first_use::TITLE, doc: include_str!("first_use.rs") },
+    Heuristic {
+        name: secrets_read::NAME,
+        title: secrets_read::TITLE,
+        doc: include_str!("secrets_read.rs"),
+    },
 ];
 
 impl Heuristic {
@@ -39,6 +50,7 @@ impl Heuristic {
 pub(super) fn all(events: &LazyFrame, coverage: &Coverage) -> PolarsResult<Anomalies> {
     let mut out = Anomalies::default();
     out.findings.extend(denied_burst::find(events)?);
+    out.findings.extend(secrets_read::find(events)?);
     match first_use::find(events, coverage)? {
         Ok(findings) => out.findings.extend(findings),
         Err(why) => out.not_applied.push(why),
@@ -85,17 +97,22 @@ fn evidence(frame: &DataFrame) -> PolarsResult<Vec<Evidence>> {
     Ok(events)
 }
 
-/// First, last and a few between.
-fn sample(events: &[&Evidence]) -> Vec<Evidence> {
-    const SAMPLES: usize = 10;
-    if events.len() <= SAMPLES {
+/// Events shown of a finding.
+const SAMPLES: usize = 10;
+
+/// First, last and some between, `room` in all.
+fn sample(events: &[&Evidence], room: usize) -> Vec<Evidence> {
+    if events.len() <= room {
         return events.iter().map(|e| (*e).clone()).collect();
     }
-    (0..SAMPLES).map(|i| events[i * (events.len() - 1) / (SAMPLES - 1)].clone()).collect()
+    (0..room).map(|i| events[i * (events.len() - 1) / (room - 1)].clone()).collect()
 }
 
 /// Distinct texts in order of first appearance, at most ten.
-fn distinct<'e>(events: &[&'e Evidence], text: impl Fn(&'e Evidence) -> Option<&'e str>) -> Vec<String> {
+fn distinct<'e>(
+    events: &[&'e Evidence],
+    text: impl Fn(&'e Evidence) -> Option<&'e str>,
+) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for value in events.iter().filter_map(|e| text(e)).filter(|t| !t.is_empty()) {
         if out.len() < 10 && !out.iter().any(|o| o == value) {

@@ -1,0 +1,224 @@
+//! The wiring: messages, exit codes and files of the program as people run it.
+
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const RECORD: &str = r#"{"eventVersion":"1.09","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/mira","accountId":"111122223333","userName":"mira"},"eventTime":"2024-05-03T10:00:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging","awsRegion":"eu-west-1","sourceIPAddress":"198.51.100.20","userAgent":"aws-cli/2.15.0","requestParameters":{"name":"main"},"eventID":"00000000-0000-4000-8000-000000000001","recipientAccountId":"111122223333"}"#;
+
+fn run(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_trailinsight")).args(args).current_dir(dir).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn gz(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn records() -> String {
+    format!("{{\"Records\":[{RECORD}]}}")
+}
+
+fn report(dir: &Path) -> Value {
+    let path = dir.join("trailinsight-report/report.json");
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn sources_that_hold_nothing_say_so_and_end_with_4() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    fs::create_dir(dir.path().join("texts")).unwrap();
+    fs::write(dir.path().join("texts/notes.txt"), "hello").unwrap();
+    fs::create_dir(dir.path().join("settings")).unwrap();
+    fs::write(dir.path().join("settings/a.json"), "{\"a\":1}").unwrap();
+    fs::write(dir.path().join("text.json.gz"), "no gzip, no JSON").unwrap();
+    for (source, message) in [
+        ("missing", "cannot read missing"),
+        ("empty", "empty is empty"),
+        ("texts", "no trail files in texts"),
+        ("settings", "none of the 1 files holds CloudTrail records"),
+        ("text.json.gz", "none of the 1 files could be read"),
+    ] {
+        let output = run(dir.path(), &["analyze", source]);
+        assert_eq!(output.status.code(), Some(4), "{source}: {}", stderr(&output));
+        assert!(stderr(&output).contains(message), "{source}: {}", stderr(&output));
+        assert!(stderr(&output).contains("Hint: "), "{source}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn bad_files_are_told_and_the_rest_is_analyzed() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = dir.path().join("archive");
+    fs::create_dir(&archive).unwrap();
+    fs::write(archive.join("good.json.gz"), gz(records().as_bytes())).unwrap();
+    fs::write(archive.join("text.json.gz"), "plain text").unwrap();
+    let two = format!("{{\"Records\":[{RECORD},{}]}}", RECORD.replace("000001\"", "000002\""));
+    let cut = gz(two.as_bytes());
+    fs::write(archive.join("cut.json.gz"), &cut[..cut.len() - 12]).unwrap();
+    fs::write(archive.join("nothing.json.gz"), "").unwrap();
+    // Root may read anything, so an unreadable file is a link to nowhere.
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("nowhere", archive.join("gone.json.gz")).unwrap();
+
+    let output = run(dir.path(), &["analyze", "archive"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let report = report(dir.path());
+    let reasons: Vec<(&str, &str)> = report["ledger"]["rejects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (r["file"].as_str().unwrap(), r["reason"].as_str().unwrap()))
+        .collect();
+    for expected in [
+        ("cut.json.gz", "truncated_gzip"),
+        ("gone.json.gz", "unreadable"),
+        ("nothing.json.gz", "empty"),
+        ("text.json.gz", "invalid_json"),
+    ] {
+        assert!(reasons.contains(&expected), "{expected:?} not in {reasons:?}");
+    }
+    assert_eq!(report["ledger"]["files"]["seen"], 5);
+    assert_eq!(report["findings"][0]["rule"], "trail_stopped");
+    assert!(stderr(&output).contains("text.json.gz"), "{}", stderr(&output));
+}
+
+#[test]
+fn findings_decide_the_exit_code_only_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("trail.json"), records()).unwrap();
+    assert_eq!(run(dir.path(), &["analyze", "trail.json"]).status.code(), Some(0));
+    let reached = run(dir.path(), &["analyze", "trail.json", "--fail-on", "high", "--quiet"]);
+    assert_eq!(reached.status.code(), Some(1));
+    assert_eq!(stderr(&reached), "");
+    assert_eq!(
+        stdout(&reached),
+        "trailinsight-report/report.html: 1 events, findings: 1 critical\n"
+    );
+    for name in
+        ["report.html", "report.md", "report.json", "findings.jsonl", "timeline.csv", "digest.json"]
+    {
+        assert!(dir.path().join("trailinsight-report").join(name).is_file(), "{name}");
+    }
+    assert_eq!(
+        run(dir.path(), &["analyze", "trail.json", "--fail-on", "grave"]).status.code(),
+        Some(2)
+    );
+    assert_eq!(run(dir.path(), &["analyze"]).status.code(), Some(2));
+}
+
+#[test]
+fn settings_come_from_the_file_and_flags_win() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("trail.json"), records()).unwrap();
+    fs::write(dir.path().join("trailinsight.toml"), "fail-on = \"high\"\ntop = 7\n").unwrap();
+    assert_eq!(run(dir.path(), &["analyze", "trail.json", "--top", "5"]).status.code(), Some(1));
+    assert_eq!(report(dir.path())["run"]["settings"]["top"], "5");
+    fs::write(dir.path().join("trailinsight.toml"), "fail-om = \"high\"\n").unwrap();
+    let output = run(dir.path(), &["analyze", "trail.json"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("fail-om"), "{}", stderr(&output));
+}
+
+#[test]
+fn users_rules_are_run_and_bad_ones_are_told_before_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("trail.json"), records()).unwrap();
+    let rule = "title: Ours\nauthor: Someone\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s: {eventName|startswith: Stop}\n  condition: s\nlevel: low\n";
+    fs::create_dir(dir.path().join("mine")).unwrap();
+    fs::write(dir.path().join("mine/ours.yml"), rule).unwrap();
+    assert_eq!(
+        run(dir.path(), &["analyze", "trail.json", "--rules", "mine"]).status.code(),
+        Some(0)
+    );
+    let report = report(dir.path());
+    let ours =
+        report["findings"].as_array().unwrap().iter().find(|f| f["title"] == "Ours").unwrap();
+    assert_eq!(ours["author"], "Someone");
+    fs::write(dir.path().join("mine/bad.yml"), "title: [").unwrap();
+    let output = run(dir.path(), &["analyze", "trail.json", "--rules", "mine"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("bad.yml"), "{}", stderr(&output));
+}
+
+#[test]
+fn queries_answer_in_every_format() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("trail.json"), records()).unwrap();
+    run(dir.path(), &["analyze", "trail.json", "--quiet"]);
+    let case = "trailinsight-report/case";
+    let sql = "SELECT event_name, count(*) AS n FROM events GROUP BY event_name";
+    for (format, answer) in [
+        ("csv", "event_name,n\nStopLogging,1\n"),
+        ("ndjson", "{\"event_name\":\"StopLogging\",\"n\":1}\n"),
+        ("json", "[{\"event_name\":\"StopLogging\",\"n\":1}]\n"),
+    ] {
+        assert_eq!(
+            stdout(&run(dir.path(), &["query", "--case", case, "--format", format, sql])),
+            answer
+        );
+    }
+    let findings =
+        run(dir.path(), &["query", "--case", case, "--format", "csv", "SELECT rule FROM findings"]);
+    assert_eq!(stdout(&findings), "rule\ntrail_stopped\n");
+    let like = "SELECT source_file, source_index FROM events WHERE actor LIKE '%user/mira'";
+    assert_eq!(
+        stdout(&run(dir.path(), &["query", "--case", case, "--format", "csv", like])),
+        "source_file,source_index\ntrail.json,0\n"
+    );
+    let parquet =
+        run(dir.path(), &["query", "--case", case, "--format", "parquet", "-o", "a.parquet", sql]);
+    assert_eq!(parquet.status.code(), Some(0), "{}", stderr(&parquet));
+    assert_eq!(&fs::read(dir.path().join("a.parquet")).unwrap()[..4], b"PAR1");
+    let wrong = run(dir.path(), &["query", "--case", case, "SELECT nothing FROM events"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert_eq!(run(dir.path(), &["query", "--case", "nowhere", sql]).status.code(), Some(2));
+}
+
+#[test]
+fn a_case_never_takes_a_folder_that_is_something_else() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("trail.json"), records()).unwrap();
+    fs::create_dir(dir.path().join("home")).unwrap();
+    fs::write(dir.path().join("home/letter.txt"), "dear").unwrap();
+    let output = run(dir.path(), &["ingest", "trail.json", "--case", "home"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert_eq!(fs::read(dir.path().join("home/letter.txt")).unwrap(), b"dear");
+}
+
+#[test]
+fn an_archive_without_events_gives_a_report_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("trail.json"), "{\"Records\":[]}").unwrap();
+    let output = run(dir.path(), &["analyze", "trail.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(report(dir.path())["ledger"]["records"]["seen"], 0);
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_trailinsight"))
+        .args(["rules", "list"])
+        .current_dir(dir.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+}
