@@ -1,11 +1,13 @@
 //! Episodes: findings of one principal that follow each other without a long pause.
 
 use super::matters;
-use crate::model::{Episode, Finding, Timestamp};
+use crate::model::{Episode, Finding, Severity, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A pause longer than this begins another episode.
 const PAUSE_SECONDS: i64 = 60 * 60;
+/// Context alone makes no episode: one finding at least must be of this severity.
+const SEED: Severity = Severity::Medium;
 /// One finding alone is told by itself.
 const MIN_FINDINGS: usize = 2;
 
@@ -35,7 +37,8 @@ pub(super) fn of(findings: &[Finding]) -> Vec<Episode> {
 }
 
 fn episode(principal: &str, findings: &[&Finding]) -> Option<Episode> {
-    if findings.len() < MIN_FINDINGS {
+    let serious = findings.iter().any(|f| f.severity >= SEED);
+    if findings.len() < MIN_FINDINGS || !serious {
         return None;
     }
     let first = findings.iter().map(|f| f.first).min()?;

@@ -3,16 +3,29 @@
 use crate::model::{Finding, Severity, TimelineRow};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A heuristic's finding is one step: what it saw, as a whole.
+/// Service and name of a step that is many different calls.
+pub const SEVERAL: &str = "several";
+const STEP_EVIDENCE: usize = 3;
+
+/// A heuristic's finding is one step: the call it is about, or how many different ones.
 pub(super) fn of_anomaly(finding: &Finding) -> TimelineRow {
-    let services: BTreeSet<String> = finding.evidence.iter().map(|e| e.service.clone()).collect();
+    let calls: BTreeSet<(&str, &str)> =
+        finding.evidence.iter().map(|e| (e.service.as_str(), e.event_name.as_str())).collect();
+    let (service, event_name) = match calls.first() {
+        Some((service, name)) if calls.len() == 1 => ((*service).to_owned(), (*name).to_owned()),
+        _ => (SEVERAL.to_owned(), SEVERAL.to_owned()),
+    };
+    let target = match &finding.targets[..] {
+        [one] => Some(one.clone()),
+        _ => None,
+    };
     TimelineRow {
         first: finding.first,
         last: finding.last,
         principal: finding.principal.clone(),
-        service: crate::detect::one_or_several(&services),
-        event_name: format!("({})", finding.title.to_lowercase()),
-        target: None,
+        service,
+        event_name,
+        target,
         outcome: finding.outcome,
         source_ip: finding.source_ips.first().cloned().unwrap_or_default(),
         region: finding.region.clone(),
@@ -20,7 +33,7 @@ pub(super) fn of_anomaly(finding: &Finding) -> TimelineRow {
         count: finding.count,
         severity: finding.severity,
         findings: vec![finding.id.clone()],
-        evidence: finding.evidence.iter().map(|e| e.event_id.clone()).collect(),
+        evidence: finding.evidence.iter().take(STEP_EVIDENCE).map(|e| e.event_id.clone()).collect(),
     }
 }
 

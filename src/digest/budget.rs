@@ -11,7 +11,7 @@ const BYTES_PER_TOKEN: usize = 3;
 const TOKENS_MIN: usize = 1_000;
 const GAPS_MAX: usize = 10;
 const UNKNOWNS_MAX: usize = 12;
-/// Findings told before the actors and statistics; the rest follows them.
+/// Serious findings told before the episodes, and as many others before the statistics.
 const FINDINGS_FIRST: usize = 40;
 const FINDINGS_MAX: usize = 200;
 const EVIDENCE_EACH: usize = 3;
@@ -54,7 +54,9 @@ pub(super) fn plan(input: &Input, strings: bool) -> Vec<Unit> {
     plan.extend((0..input.coverage.not_observable.len().min(UNKNOWNS_MAX)).map(|_| Unit::Unknown));
     let findings = 0..input.findings.len().min(FINDINGS_MAX);
     let is_serious = |&i: &usize| input.findings[i].severity >= Severity::High;
-    let (serious, rest): (Vec<usize>, Vec<usize>) = findings.partition(is_serious);
+    let (mut serious, minor): (Vec<usize>, Vec<usize>) = findings.partition(is_serious);
+    let mut rest = serious.split_off(FINDINGS_FIRST.min(serious.len()));
+    rest.extend(minor);
     let (first_rest, last_rest) = rest.split_at(FINDINGS_FIRST.min(rest.len()));
     let mut actors = Actors::new(input);
     for &i in &serious {

@@ -242,6 +242,14 @@ fn every_budget_is_kept_and_the_best_stays() {
 }
 
 #[test]
+fn many_serious_findings_leave_room_for_what_happened() {
+    let mut case = case();
+    case.findings = (1..400).map(|n| finding(n, Severity::Critical, Outcome::Succeeded)).collect();
+    let facts = case.digest().facts;
+    assert_eq!((facts.episodes.len(), facts.timeline.len()), (1, 3));
+}
+
+#[test]
 fn a_ledger_full_of_rejects_still_fits_the_smallest_budget() {
     use crate::model::{Reject, RejectReason};
     let mut case = case();
