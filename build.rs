@@ -5,7 +5,7 @@ use std::path::Path;
 use std::{env, fs};
 
 fn main() {
-    let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let root = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it");
     let folder = Path::new(&root).join("src/detect/pack");
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut files: Vec<_> = fs::read_dir(&folder)
@@ -21,6 +21,6 @@ fn main() {
             .expect("writing to memory cannot fail");
     }
     out.push_str("];\n");
-    let target = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("pack.rs");
+    let target = Path::new(&env::var_os("OUT_DIR").expect("cargo sets it")).join("pack.rs");
     fs::write(target, out).expect("OUT_DIR can be written");
 }

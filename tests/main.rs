@@ -1,9 +1,16 @@
 //! One binary for all tests at the crate's outside, so that Polars is linked once.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has said why")]
+#![allow(clippy::print_stderr, reason = "skipped tests say so")]
+
+mod bedrock;
+mod browser;
 mod casebook;
 mod cli;
+mod decode;
 mod determinism;
 mod facts;
 mod incident;
 mod roundtrip;
 mod support;
+mod tidy;

@@ -9,7 +9,7 @@ use trailinsight::detect::Rules;
 
 /// Public CloudTrail data with ground truth, kept beside a checkout and never in it. Tests that
 /// want it say so when it is not there.
-pub fn shared_data(part: &str) -> Option<PathBuf> {
+pub(crate) fn shared_data(part: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(part);
     if path.exists() {
         return Some(path);
@@ -18,27 +18,32 @@ pub fn shared_data(part: &str) -> Option<PathBuf> {
     None
 }
 
-pub fn pool(threads: usize) -> rayon::ThreadPool {
+pub(crate) fn pool(threads: usize) -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
 }
 
-pub struct Silent;
+pub(crate) struct Silent;
 impl Progress for Silent {
     fn file(&self, _: u64, _: u64, _: u64) {}
 }
 
-pub fn ingest(source: &dyn Source, dir: &Path, threads: usize) -> Case {
+pub(crate) fn ingest(source: &dyn Source, dir: &Path, threads: usize) -> Case {
     let options = case::Options { memory_bytes: 256 << 20, caps: Caps::default() };
     case::ingest(source, dir, &options, &pool(threads), &Silent).unwrap();
     Case::open(dir).unwrap()
 }
 
-pub fn ingest_path(path: &Path, dir: &Path) -> Case {
+pub(crate) fn ingest_path(path: &Path, dir: &Path) -> Case {
     ingest(&Disk::list(&[path.to_owned()]).unwrap(), dir, 2)
 }
 
 /// Ingest, detect and analyze, as the main job does.
-pub fn analysis(source: &Path, dir: &Path, rules: &Rules, threads: usize) -> (Case, Analysis) {
+pub(crate) fn analysis(
+    source: &Path,
+    dir: &Path,
+    rules: &Rules,
+    threads: usize,
+) -> (Case, Analysis) {
     let case = ingest(&Disk::list(&[source.to_owned()]).unwrap(), dir, threads);
     let accounts = case.accounts().unwrap();
     let detections = trailinsight::detect::run(&case, rules, &accounts, &pool(threads)).unwrap();

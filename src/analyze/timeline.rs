@@ -1,10 +1,8 @@
 //! The timeline: steps of all findings, the same step told once.
 
-use crate::model::{Finding, Severity, TimelineRow};
+use crate::model::{Finding, SEVERAL, Severity, TimelineRow};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Service and name of a step that is many different calls.
-pub const SEVERAL: &str = "several";
 const STEP_EVIDENCE: usize = 3;
 
 /// A heuristic's finding is one step: the call it is about, or how many different ones.

@@ -28,19 +28,17 @@ impl Disk {
     /// When a SOURCE is missing, unreadable or holds nothing to read.
     pub fn list(sources: &[PathBuf]) -> Result<Self, Error> {
         let mut disk = Self { inputs: Vec::new(), skipped: 0 };
-        for (location, source) in sources.iter().enumerate() {
-            let before = disk.inputs.len();
+        for source in sources {
             let prefix =
                 if sources.len() > 1 { format!("{}/", source.display()) } else { String::new() };
-            disk.list_one(location, source, &prefix)?;
-            disk.inputs[before..].sort_by(|a, b| a.name.cmp(&b.name));
+            disk.list_one(source, &prefix)?;
         }
         disk.inputs.sort_by(|a, b| a.name.cmp(&b.name));
         disk.inputs.dedup_by(|a, b| a.path == b.path);
         Ok(disk)
     }
 
-    fn list_one(&mut self, location: usize, source: &Path, prefix: &str) -> Result<(), Error> {
+    fn list_one(&mut self, source: &Path, prefix: &str) -> Result<(), Error> {
         let unreachable =
             |source_error| Error::Unreachable { path: source.to_owned(), source: source_error };
         let metadata = std::fs::metadata(source).map_err(unreachable)?;
@@ -55,7 +53,6 @@ impl Disk {
                 name,
                 bytes: metadata.len(),
                 named: true,
-                location,
                 path: source.to_owned(),
             });
             return Ok(());
@@ -68,7 +65,7 @@ impl Disk {
                 // fails by name and the ledger tells.
                 let error = entry.expect_err("just matched");
                 if let Some(path) = error.path() {
-                    self.push(source, path, prefix, location, 0);
+                    self.push(source, path, prefix, 0);
                 }
                 continue;
             };
@@ -79,7 +76,7 @@ impl Disk {
             let bytes = entry.metadata().map_or(0, |m| m.len());
             match Key::parse(&entry.path().to_string_lossy()).kind {
                 KeyKind::Events | KeyKind::Candidate => {
-                    self.push(source, entry.path(), prefix, location, bytes);
+                    self.push(source, entry.path(), prefix, bytes);
                 }
                 KeyKind::Digest | KeyKind::Aggregated | KeyKind::Other => self.skipped += 1,
             }
@@ -93,10 +90,10 @@ impl Disk {
         Ok(())
     }
 
-    fn push(&mut self, source: &Path, path: &Path, prefix: &str, location: usize, bytes: u64) {
+    fn push(&mut self, source: &Path, path: &Path, prefix: &str, bytes: u64) {
         let relative = path.strip_prefix(source).unwrap_or(path);
         let name = format!("{prefix}{}", relative.display());
-        self.inputs.push(Input { name, bytes, named: false, location, path: path.to_owned() });
+        self.inputs.push(Input { name, bytes, named: false, path: path.to_owned() });
     }
 }
 

@@ -17,8 +17,6 @@ pub struct Input {
     pub bytes: u64,
     /// The user named this very file, so it is meant to be a trail file.
     pub named: bool,
-    /// Which of the archive's locations it is in, and where.
-    pub(crate) location: usize,
     pub(crate) path: std::path::PathBuf,
 }
 

@@ -51,7 +51,7 @@ fn encode(
 ) -> PolarsResult<()> {
     let options = options();
     let fields: Vec<Field> = columns.iter().map(|(name, column)| field(name, column)).collect();
-    let schema = ArrowSchema::from_iter(fields.iter().map(|f| (f.name.clone(), f.clone())));
+    let schema = fields.iter().map(|f| (f.name.clone(), f.clone())).collect::<ArrowSchema>();
     let mut writer = FileWriter::try_new(out, schema, options)?;
     let pages = columns.into_iter().zip(fields).map(move |((_, column), field)| {
         let type_ = to_parquet_type(&field)?;

@@ -155,8 +155,9 @@ fn json(value: &AnyValue<'_>) -> serde_json::Value {
         AnyValue::Float64(f) => Json::from(*f),
         AnyValue::Float32(f) => Json::from(*f),
         AnyValue::UInt64(n) => Json::from(*n),
-        AnyValue::Datetime(t, unit, _) => Json::String(time(*t, *unit)),
-        AnyValue::DatetimeOwned(t, unit, _) => Json::String(time(*t, *unit)),
+        AnyValue::Datetime(t, unit, _) | AnyValue::DatetimeOwned(t, unit, _) => {
+            Json::String(time(*t, *unit))
+        }
         AnyValue::List(series) => {
             let items = (0..series.len()).map(|i| series.get(i).map_or(Json::Null, |v| json(&v)));
             Json::Array(items.collect())

@@ -108,7 +108,8 @@ impl Ui {
             }
         }
         if f.skipped > 0 {
-            line += &format!("; {} files are no trail files", HumanCount(f.skipped));
+            line +=
+                &format!("; {} skipped, no trail files by name or content", HumanCount(f.skipped));
         }
         self.say(&line);
         if ledger.is_whole() {

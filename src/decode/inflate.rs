@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn damage_gives_back_what_stands_before_it() {
-        let data: Vec<u8> = (0..200_000u32).flat_map(|i| i.to_le_bytes()).collect();
+        let data: Vec<u8> = (0..200_000u32).flat_map(u32::to_le_bytes).collect();
         let whole = gz(&data);
         let (out, fault) = inflate(&whole[..whole.len() / 2], 1 << 30);
         assert_eq!(fault, Some(RejectReason::TruncatedGzip));

@@ -4,7 +4,7 @@ use super::walk::{Cursor, Value};
 use crate::model::RejectReason;
 use simd_json::StaticNode;
 
-/// Top-level scalars, in no order that matters. Adding one here and in `case::schema` is all it takes.
+/// Top-level scalars, in no order that matters. Adding one here and in `case::columns` is all it takes.
 macro_rules! text_fields {
     ($($field:ident = $key:literal),+ $(,)?) => {
         /// A record while its buffers live. Scalars as parsed; nested values as raw JSON bytes.

@@ -25,22 +25,22 @@ pub(super) fn records(
     let mut one = One { buffers: Buffers::with_max_depth(4096, caps.depth), parse: Vec::new() };
     let mut index = 0u32;
     while let Some(start) = memchr::memchr(b'{', &raw[at..]).map(|i| at + i) {
-        let object = match balanced(&raw[start..]) {
-            Some(len) => &raw[start..start + len],
-            None => {
-                // Cut off, or a quote was lost and the rest is inside out.
-                decoded.reject(RejectReason::InvalidJson, 1, "record without an end");
-                index += 1;
-                match next_start(raw, start + 1) {
-                    Some(next) => at = next,
-                    None => return,
-                }
-                continue;
+        let object = if let Some(len) = balanced(&raw[start..]) {
+            &raw[start..start + len]
+        } else {
+            // Cut off, or a quote was lost and the rest is inside out.
+            decoded.reject(RejectReason::InvalidJson, 1, "record without an end");
+            index += 1;
+            match next_start(raw, start + 1) {
+                Some(next) => at = next,
+                None => return,
             }
+            continue;
         };
-        at = match one.read(index, object, sink, decoded) {
-            true => start + object.len(),
-            false => resync(raw, start, object.len()),
+        at = if one.read(index, object, sink, decoded) {
+            start + object.len()
+        } else {
+            resync(raw, start, object.len())
         };
         index += 1;
     }

@@ -46,7 +46,7 @@ const NARROWING_KEYS: &str = "\
 
 /// The value of the derived field `name` for one event, or nothing where it does not apply.
 #[must_use]
-pub fn field(
+pub(super) fn field(
     name: &str,
     request: Option<&Value>,
     caller_user_name: Option<&str>,
@@ -71,7 +71,7 @@ pub fn field(
 
 /// Accounts outside `own_accounts` to which the request grants something, sorted.
 #[must_use]
-pub fn foreign_accounts(request: &Value, own_accounts: &BTreeSet<String>) -> Vec<String> {
+pub(super) fn foreign_accounts(request: &Value, own_accounts: &BTreeSet<String>) -> Vec<String> {
     let mut named = added(request, "userid");
     for statement in allowing_statements(request) {
         let principals = principals(&statement);
@@ -95,7 +95,7 @@ pub fn foreign_accounts(request: &Value, own_accounts: &BTreeSet<String>) -> Vec
 
 /// Whether the request gives something to everyone: by policy, ACL, share list or permission.
 #[must_use]
-pub fn public_grant(request: &Value) -> bool {
+pub(super) fn public_grant(request: &Value) -> bool {
     let by_policy = allowing_statements(request).iter().any(|statement| {
         let everyone = principals(statement).iter().any(|text| text == "*")
             || get(statement, "NotPrincipal").is_some_and(|but| !but.is_null());
@@ -106,7 +106,7 @@ pub fn public_grant(request: &Value) -> bool {
 
 /// Whether a policy in the request allows everything, or everything in IAM, on every resource.
 #[must_use]
-pub fn admin_grant(request: &Value) -> bool {
+pub(super) fn admin_grant(request: &Value) -> bool {
     allowing_statements(request).iter().any(|statement| {
         let all = |text: &String| listed("* *:* iam:*", text);
         let spared = texts(get(statement, "NotAction"));
@@ -119,13 +119,13 @@ pub fn admin_grant(request: &Value) -> bool {
 
 /// Whether a security group request lets the whole internet reach a port of `ADMIN_PORTS`.
 #[must_use]
-pub fn open_to_world(request: &Value) -> bool {
+pub(super) fn open_to_world(request: &Value) -> bool {
     opens_admin_port(request) || below(request).iter().any(|(_, value)| opens_admin_port(value))
 }
 
 /// Whether the IAM user named in the request is another than the caller, where one is named.
 #[must_use]
-pub fn other_user(request: &Value, caller_user_name: Option<&str>) -> Option<bool> {
+pub(super) fn other_user(request: &Value, caller_user_name: Option<&str>) -> Option<bool> {
     let named = get(request, "userName")?.as_str().filter(|name| !name.is_empty())?;
     // IAM keeps user names unique without regard to case.
     Some(!caller_user_name.is_some_and(|caller| caller.eq_ignore_ascii_case(named)))

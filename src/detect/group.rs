@@ -5,7 +5,9 @@
 //! looked at on every thread.
 
 use super::rules::Meta;
-use crate::model::{Evidence, Finding, FindingKind, Outcome, Severity, TimelineRow, Timestamp};
+use crate::model::{
+    Evidence, Finding, FindingKind, Outcome, SEVERAL, Severity, TimelineRow, Timestamp,
+};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -285,7 +287,7 @@ impl Group {
             [] => {}
             [one] => out += &format!(" on {one}"),
             [one, ..] if targets.len() < DISTINCT => {
-                out += &format!(" on {one} and {} more", targets.len() - 1)
+                out += &format!(" on {one} and {} more", targets.len() - 1);
             }
             [one, ..] => out += &format!(" on {one} and others"),
         }
@@ -349,7 +351,7 @@ pub(crate) fn one_or_several(values: &BTreeSet<String>) -> String {
     match values.len() {
         0 => String::new(),
         1 => values.first().cloned().unwrap_or_default(),
-        _ => "several".to_owned(),
+        _ => SEVERAL.to_owned(),
     }
 }
 

@@ -133,7 +133,7 @@ impl Event for SigmaEvent<'_> {
             path.split_once('.').map_or((path, None), |(root, rest)| (root, Some(rest)));
         if rest.is_none() {
             if let Some((_, column)) = TEXTS.iter().find(|(key, _)| *key == root) {
-                return self.row.text(column).map(text).or_else(|| self.from_extra(path));
+                return self.row.text(column).map(text).or_else(|| self.in_extra(path));
             }
             if let Some((_, column)) = FLAGS.iter().find(|(key, _)| *key == root) {
                 return self.row.flag(column).map(EventValue::Bool);
@@ -157,7 +157,7 @@ impl Event for SigmaEvent<'_> {
         }
         match (root, rest) {
             ("trailinsight", Some(name)) => self.own(name),
-            _ => self.from_extra(path),
+            _ => self.in_extra(path),
         }
     }
 
@@ -205,7 +205,7 @@ impl Event for SigmaEvent<'_> {
 }
 
 impl SigmaEvent<'_> {
-    fn from_extra(&self, path: &str) -> Option<EventValue<'_>> {
+    fn in_extra(&self, path: &str) -> Option<EventValue<'_>> {
         lookup(self.extra()?, path)
     }
 }

@@ -74,7 +74,7 @@ impl Rules {
                 rules.add(&file, &text)?;
             }
         }
-        rules.version = format!("{:x}", hash.finalize())[..VERSION_DIGITS].to_owned();
+        format!("{:x}", hash.finalize())[..VERSION_DIGITS].clone_into(&mut rules.version);
         Ok(rules)
     }
 

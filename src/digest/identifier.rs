@@ -1,6 +1,7 @@
 //! What an identifier looks like. The digest lets none out and the checker lets none in that the digest does not
 //! hold, so both ask here. Plain scanning, no regular expressions: the input is hostile and may be long.
 
+use crate::model::SEVERAL;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Prefixes of the unique ids of IAM. They encode the account number, so even a part of one gives it away.
@@ -49,7 +50,7 @@ pub fn is_service_host(text: &str) -> bool {
 #[must_use]
 pub fn is_region(word: &str) -> bool {
     let Some((zone, number)) = word.rsplit_once('-') else {
-        return matches!(word, "global" | "several");
+        return matches!(word, "global" | SEVERAL);
     };
     let named = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
     word.len() <= 24

@@ -125,6 +125,9 @@ pub struct Episode {
     pub last: Timestamp,
 }
 
+/// Stands for a service, call, account or region when there is more than one.
+pub const SEVERAL: &str = "several";
+
 /// One meaningful step: repeats of the same call with the same outcome are one row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TimelineRow {

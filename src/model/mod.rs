@@ -10,7 +10,7 @@ pub mod time;
 
 pub use event::{ActorKind, Evidence, IpKind, Outcome};
 pub use finding::{
-    Contributor, Episode, Finding, FindingKind, Principal, Severity, Stage, TimelineRow,
+    Contributor, Episode, Finding, FindingKind, Principal, SEVERAL, Severity, Stage, TimelineRow,
 };
 pub use ledger::{FileCounts, Ledger, RecordCounts, Reject, RejectReason};
 pub use narrative::{Checks, Narrative, Section, Sentence};

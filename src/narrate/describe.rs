@@ -3,7 +3,7 @@
 use super::verbs;
 use super::words::{counted, ended, list, number, when};
 use crate::digest::facts::{ActorFact, Covered, EpisodeFact, FindingFact, StepFact};
-use crate::model::{Outcome, Sentence, Severity};
+use crate::model::{Outcome, SEVERAL, Sentence, Severity};
 use std::collections::BTreeMap;
 
 pub(super) fn cited<'a>(text: String, cites: impl IntoIterator<Item = &'a String>) -> Sentence {
@@ -21,7 +21,12 @@ pub(super) fn finding(fact: &FindingFact) -> Vec<Sentence> {
         place(&fact.region),
         format!(" {}; {}.", when(&fact.first, &fact.last), ended(fact.outcome, fact.n)),
     ];
-    let (shown, total) = (fact.ev.len(), number(fact.ev_total));
+    let (shown, total) = (fact.ev.len(), fact.ev_total);
+    let cited_here = match total {
+        0 | 1 => String::new(),
+        _ if shown as u64 == total => format!("all {} are cited here", counted(total, "event")),
+        _ => format!("{shown} of its {} are cited here", counted(total, "event")),
+    };
     let what = match (list(&fact.calls), list(&fact.targets)) {
         (calls, targets) if targets.is_empty() => calls,
         (calls, targets) if calls.is_empty() => targets,
@@ -31,11 +36,15 @@ pub(super) fn finding(fact: &FindingFact) -> Vec<Sentence> {
         unless_empty(&what, |what| format!("it rests on {what}")),
         unless_empty(&list(&fact.ips), |ips| format!("it came from {ips}")),
         unless_empty(&list(&fact.attack), |attack| format!("it maps to ATT&CK {attack}")),
-        format!("{shown} of its {total} events are cited here"),
+        cited_here,
     ];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    let more = format!("About {id}: {}.", parts.join("; "));
-    vec![cited(text.concat(), [id]), cited(more, std::iter::once(id).chain(&fact.ev))]
+    let mut sentences = vec![cited(text.concat(), [id])];
+    if !parts.is_empty() {
+        let more = format!("About {id}: {}.", parts.join("; "));
+        sentences.push(cited(more, std::iter::once(id).chain(&fact.ev)));
+    }
+    sentences
 }
 
 fn unless_empty(text: &str, say: impl Fn(&str) -> String) -> String {
@@ -44,7 +53,7 @@ fn unless_empty(text: &str, say: impl Fn(&str) -> String) -> String {
 
 fn place(region: &str) -> String {
     match region {
-        "several" => " in several regions".to_owned(),
+        SEVERAL => " in several regions".to_owned(),
         other => unless_empty(other, |region| format!(" in {region}")),
     }
 }
@@ -63,12 +72,18 @@ pub(super) fn episode(fact: &EpisodeFact) -> Sentence {
 
 /// One row of the timeline in plain words; what did not succeed was only tried.
 pub(super) fn step(fact: &StepFact) -> Sentence {
-    let phrase = verbs::phrase(&fact.service, &fact.call, &fact.target);
+    let mixed = fact.call == SEVERAL;
+    let phrase = if mixed {
+        verbs::several(fact.n)
+    } else {
+        verbs::phrase(&fact.service, &fact.call, &fact.target)
+    };
     let did = match fact.outcome {
         Outcome::Succeeded | Outcome::Mixed => format!("{} {}", phrase.past, phrase.object),
         _ => format!("tried to {} {}", phrase.base, phrase.object),
     };
-    let times = if fact.n > 1 { format!(", {} times", number(fact.n)) } else { String::new() };
+    let times =
+        if fact.n > 1 && !mixed { format!(", {} times", number(fact.n)) } else { String::new() };
     let end = match fact.outcome {
         Outcome::Succeeded => String::new(),
         other => format!("; {}", ended(other, fact.n)),
@@ -102,8 +117,11 @@ pub(super) fn actor_rank(fact: &ActorFact) -> Sentence {
 pub(super) fn actor(fact: &ActorFact) -> Vec<Sentence> {
     let mut parts = Vec::new();
     if !fact.ips.is_empty() {
-        let of = format!("out of {} in all", number(fact.ips_total as u64));
-        parts.push(format!("came from {} ({of})", list(&fact.ips)));
+        let of = match fact.ips_total {
+            total if total > fact.ips.len() => format!(" (out of {} in all)", number(total as u64)),
+            _ => String::new(),
+        };
+        parts.push(format!("came from {}{of}", list(&fact.ips)));
     }
     if !fact.agents.is_empty() {
         parts.push(format!("used {}", list(&fact.agents)));

@@ -1,6 +1,7 @@
 //! What an API call does, in plain words: past tense for what happened, base form for what was only tried. The words
 //! stand in `verbs.txt`.
 
+use super::words::counted;
 use std::sync::LazyLock;
 
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +52,16 @@ pub(super) fn phrase(service: &str, call: &str, target: &str) -> Phrase {
         verb.with_target.replace("{}", target)
     };
     Phrase { past: verb.past, base: verb.base, object }
+}
+
+/// Says a step of many different calls.
+#[must_use]
+pub(super) fn several(calls: u64) -> Phrase {
+    Phrase {
+        past: "made",
+        base: "make",
+        object: format!("{} of different kinds", counted(calls, "call")),
+    }
 }
 
 fn find(call: &str) -> Option<&'static Verb> {

@@ -21,7 +21,7 @@ const COLUMNS: [&str; 14] = [
 ];
 
 #[must_use]
-pub fn render(report: &Report) -> String {
+pub(super) fn render(report: &Report) -> String {
     const MEMORY: &str = "a Vec takes any row of this width";
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS).expect(MEMORY);

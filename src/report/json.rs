@@ -4,7 +4,7 @@ use super::escape;
 use crate::model::Report;
 
 #[must_use]
-pub fn render(report: &Report) -> String {
+pub(super) fn render(report: &Report) -> String {
     let mut out = serde_json::to_string_pretty(report).expect("a report is maps, lists and text");
     out.push('\n');
     escape::json(&out).into_owned()

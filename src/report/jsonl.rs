@@ -4,7 +4,7 @@ use super::escape;
 use crate::model::Report;
 
 #[must_use]
-pub fn render(report: &Report) -> String {
+pub(super) fn render(report: &Report) -> String {
     let mut out = String::new();
     for finding in &report.findings {
         let line = serde_json::to_string(finding).expect("a finding is maps, lists and text");

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const PARAGRAPH_SENTENCES: usize = 2;
 
 /// `1234567` as `1,234,567`.
-pub fn number(n: u64) -> String {
+pub(super) fn number(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -20,19 +20,19 @@ pub fn number(n: u64) -> String {
 }
 
 /// `1 file`, `2 files`.
-pub fn counted(n: u64, noun: &str) -> String {
+pub(super) fn counted(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", number(n), if n == 1 { "" } else { "s" })
 }
 
 /// To the second, without the zone: each report says once that its times are UTC.
-pub fn clock(at: Timestamp) -> String {
+pub(super) fn clock(at: Timestamp) -> String {
     let full = at.to_string();
     let seconds = full.split(['.', 'Z']).next().unwrap_or_default();
     seconds.replacen('T', " ", 1)
 }
 
 /// One moment, or from and to; the second day is left out where it is the first.
-pub fn period(first: Timestamp, last: Timestamp) -> String {
+pub(super) fn period(first: Timestamp, last: Timestamp) -> String {
     let (from, to) = (clock(first), clock(last));
     if from == to {
         return from;
@@ -44,7 +44,7 @@ pub fn period(first: Timestamp, last: Timestamp) -> String {
 }
 
 /// What the report is about, in one line.
-pub fn scope(report: &Report) -> String {
+pub(super) fn scope(report: &Report) -> String {
     let events = counted(report.ledger.records.kept, "event");
     let accounts = counted(report.coverage.accounts.len() as u64, "account");
     let regions = counted(report.coverage.regions.len() as u64, "region");
@@ -56,7 +56,7 @@ pub fn scope(report: &Report) -> String {
 }
 
 /// What of the input is missing from the case; `None` when nothing is.
-pub fn losses(ledger: &Ledger) -> Option<String> {
+pub(super) fn losses(ledger: &Ledger) -> Option<String> {
     if ledger.is_whole() {
         return None;
     }
@@ -68,12 +68,12 @@ pub fn losses(ledger: &Ledger) -> Option<String> {
 
 /// Sentences are read one by one against their evidence, so a section is a list; the first one is the summary and reads
 /// as prose.
-pub fn reads_as_list(at: usize, section: &Section) -> bool {
+pub(super) fn reads_as_list(at: usize, section: &Section) -> bool {
     at > 0 && section.sentences.len() > PARAGRAPH_SENTENCES
 }
 
 /// The lists of the aggregates with the key of their total, in the order they are shown.
-pub fn lists(aggregates: &Aggregates) -> [(&'static str, &'static str, &[Count]); 9] {
+pub(super) fn lists(aggregates: &Aggregates) -> [(&'static str, &'static str, &[Count]); 9] {
     [
         ("Event names", "event_names", &aggregates.event_names),
         ("Principals", "users", &aggregates.users),
@@ -91,7 +91,7 @@ pub fn lists(aggregates: &Aggregates) -> [(&'static str, &'static str, &[Count])
 ///
 /// It is made to be pasted into a shell, so an event id with any character beyond those of a UUID-like word is left
 /// out: such an id was forged. `None` when no id is left.
-pub fn query_command(finding: &Finding) -> Option<String> {
+pub(super) fn query_command(finding: &Finding) -> Option<String> {
     let is_plain = |id: &&str| {
         !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
     };
@@ -109,19 +109,19 @@ pub fn query_command(finding: &Finding) -> Option<String> {
 }
 
 /// `file#index`: where the record is in the archive.
-pub fn place(item: &Evidence) -> String {
+pub(super) fn place(item: &Evidence) -> String {
     format!("{}#{}", item.file, item.index)
 }
 
 /// How the prose names things: fact ids of the digest, both ways.
-pub struct Facts<'a> {
+pub(super) struct Facts<'a> {
     references: &'a BTreeMap<String, String>,
     labels: BTreeMap<&'a str, &'a str>,
     cited: BTreeSet<&'a str>,
 }
 
 impl<'a> Facts<'a> {
-    pub fn of(report: &'a Report) -> Self {
+    pub(super) fn of(report: &'a Report) -> Self {
         let references = &report.narrative.references;
         let sections = report.narrative.sections.iter();
         Self {
@@ -135,12 +135,12 @@ impl<'a> Facts<'a> {
     }
 
     /// The fact id the prose uses for a finding, event or principal.
-    pub fn label(&self, id: &str) -> Option<&'a str> {
+    pub(super) fn label(&self, id: &str) -> Option<&'a str> {
         self.labels.get(id).copied()
     }
 
     /// Cited facts that stand for something in the report, with its id, `F2` before `F10`.
-    pub fn cited(&self) -> Vec<(&'a str, &'a str)> {
+    pub(super) fn cited(&self) -> Vec<(&'a str, &'a str)> {
         let mut out: Vec<_> = self
             .cited
             .iter()

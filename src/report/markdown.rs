@@ -20,7 +20,7 @@ macro_rules! line {
 }
 
 #[must_use]
-pub fn render(report: &Report) -> String {
+pub(super) fn render(report: &Report) -> String {
     let facts = Facts::of(report);
     let mut out = String::new();
     title(&mut out, report);

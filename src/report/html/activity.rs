@@ -18,7 +18,7 @@ const DENIED_HEIGHT: f64 = 38.0;
 const LEAST_SHARE: f64 = 0.02;
 
 #[derive(Serialize)]
-pub struct Activity {
+pub(super) struct Activity {
     unit: &'static str,
     /// Width of the drawing: one unit of length a bar.
     slots: i64,
@@ -39,7 +39,7 @@ struct Bar {
 
 impl Activity {
     /// `None` when there is no hour with an event.
-    pub fn of(hours: &[HourCount]) -> Option<Self> {
+    pub(super) fn of(hours: &[HourCount]) -> Option<Self> {
         let (first, last) = (hours.first()?.hour, hours.last()?.hour);
         let (unit, step) = match last.seconds() - first.seconds() {
             span if span <= HOURLY_UP_TO_SECONDS => ("hour", HOUR_SECONDS),

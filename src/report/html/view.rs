@@ -19,7 +19,7 @@ const CONTRIBUTOR_EVENTS: usize = 5;
 const FILE_BYTES: usize = 60;
 
 #[derive(Serialize)]
-pub struct View<'a> {
+pub(super) struct View<'a> {
     run: &'a Run,
     ledger: &'a Ledger,
     coverage: &'a Coverage,
@@ -124,7 +124,7 @@ struct Cite<'a> {
 }
 
 impl<'a> View<'a> {
-    pub fn of(report: &'a Report) -> Self {
+    pub(super) fn of(report: &'a Report) -> Self {
         let page = Page::of(report);
         let aggregates = &report.aggregates;
         let count = |severity| report.findings.iter().filter(|f| f.severity == severity).count();

@@ -1,0 +1,158 @@
+//! Decoding against another reader, on documents nobody would write: what both read is equal, and
+//! what is broken never brings the program down or the account out of balance.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use trailinsight::decode::{Caps, Decoded, Record, Scratch, Sink, decode};
+
+/// Keys of every kind a record has: text, flag, nested, and unknown.
+const KEYS: [&str; 14] = [
+    "eventName",
+    "eventSource",
+    "eventID",
+    "awsRegion",
+    "userAgent",
+    "errorCode",
+    "readOnly",
+    "managementEvent",
+    "userIdentity",
+    "requestParameters",
+    "responseElements",
+    "resources",
+    "newField",
+    "caf\u{e9} \"quoted\"\n",
+];
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (-1e300..1e300f64).prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        "[a-zA-Z:/.-]{0,40}".prop_map(Value::from),
+        Just(json!("true")),
+    ];
+    leaf.prop_recursive(4, 24, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec((any::<String>(), inner), 0..5)
+                .prop_map(|pairs| Value::from(pairs.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+fn record() -> impl Strategy<Value = Value> {
+    prop::collection::vec((prop::sample::select(&KEYS[..]), value()), 0..8).prop_map(|pairs| {
+        let mut record: Map<String, Value> =
+            pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        record.insert("eventTime".to_owned(), json!("2024-05-03T10:00:00Z"));
+        Value::from(record)
+    })
+}
+
+fn document() -> impl Strategy<Value = (Vec<Value>, String)> {
+    (prop::collection::vec(record(), 0..6), any::<bool>()).prop_map(|(records, pretty)| {
+        let document = json!({"before": 1, "Records": records, "after": []});
+        let print = if pretty { serde_json::to_string_pretty } else { serde_json::to_string };
+        let text = print(&document).unwrap();
+        // As read back: the last digit of a float is the reader's.
+        let read: Value = serde_json::from_str(&text).unwrap();
+        (read["Records"].as_array().unwrap().clone(), text)
+    })
+}
+
+/// Puts records together again from their fields, by the names CloudTrail gives them.
+#[derive(Default)]
+struct Rebuilt(Vec<Value>);
+
+impl Sink for Rebuilt {
+    fn record(&mut self, record: &Record<'_>) {
+        let mut out = Map::from_iter([("eventTime".to_owned(), json!("2024-05-03T10:00:00Z"))]);
+        for (key, text) in [
+            ("eventName", record.event_name),
+            ("eventSource", record.event_source),
+            ("eventID", record.event_id),
+            ("awsRegion", record.aws_region),
+            ("userAgent", record.user_agent),
+            ("errorCode", record.error_code),
+        ] {
+            out.extend(text.map(|text| (key.to_owned(), Value::from(text))));
+        }
+        for (key, flag) in
+            [("readOnly", record.read_only), ("managementEvent", record.management_event)]
+        {
+            out.extend(flag.map(|flag| (key.to_owned(), Value::from(flag))));
+        }
+        let raw = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
+        for (key, nested) in [
+            ("userIdentity", record.user_identity),
+            ("requestParameters", record.request_parameters),
+            ("responseElements", record.response_elements),
+            ("resources", record.resources),
+        ] {
+            out.extend(nested.map(|bytes| (key.to_owned(), raw(bytes))));
+        }
+        // What no field can give back exactly; it wins over a field that was read from it.
+        out.extend(record.extra.iter().map(|(key, bytes)| ((*key).to_owned(), raw(bytes))));
+        self.0.push(Value::from(out));
+    }
+}
+
+fn read(bytes: &[u8]) -> (Vec<Value>, Decoded) {
+    let mut rebuilt = Rebuilt::default();
+    let mut scratch = Scratch::new(Caps::default().depth);
+    let decoded = decode(bytes, &Caps::default(), &mut scratch, &mut rebuilt);
+    (rebuilt.0, decoded)
+}
+
+fn assert_account(decoded: &Decoded, pushed: usize) {
+    let rejected: u64 = decoded.rejected.iter().map(|r| r.count).sum();
+    assert_eq!(decoded.pushed, pushed as u64);
+    assert_eq!(decoded.seen, decoded.pushed + rejected);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn decoding_agrees_with_serde_json((records, text) in document()) {
+        let (rebuilt, decoded) = read(text.as_bytes());
+        prop_assert_eq!(&rebuilt, &records);
+        assert_account(&decoded, records.len());
+        prop_assert!(decoded.rejected.is_empty());
+    }
+
+    #[test]
+    fn damage_costs_only_what_it_touches(
+        (records, text) in document(),
+        at in any::<prop::sample::Index>(),
+        byte in prop::option::of(any::<u8>()),
+    ) {
+        let mut bytes = text.into_bytes();
+        let at = at.index(bytes.len());
+        match byte {
+            Some(byte) => bytes[at] = byte,
+            None => bytes.truncate(at),
+        }
+        let (rebuilt, decoded) = read(&bytes);
+        assert_account(&decoded, rebuilt.len());
+        // A record whose bytes are all there, before the damage, is read.
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let intact = records.iter().take_while(|record| {
+            let end = text.find("\"Records\"").and_then(|_| {
+                let printed = serde_json::to_string(record).ok()?;
+                Some(text.find(&printed)? + printed.len())
+            });
+            end.is_some_and(|end| end <= at)
+        });
+        let intact: Vec<&Value> = intact.collect();
+        prop_assert!(rebuilt.iter().take(intact.len()).eq(intact), "{decoded:?}");
+    }
+
+    #[test]
+    fn any_bytes_are_accounted_for(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        let (rebuilt, decoded) = read(&bytes);
+        assert_account(&decoded, rebuilt.len());
+    }
+}
