@@ -3,17 +3,11 @@
 use super::record::Record;
 use super::scratch::Scratch;
 use super::walk::{Cursor, Value};
-use super::{Caps, Decoded, Kind, Sink};
+use super::{Decoded, Kind, Sink};
 use crate::model::RejectReason;
-use simd_json::INPUT_PADDING;
 
 /// Decodes the inflated file in `scratch.raw`. `damaged`: its end is known to be missing.
-pub(super) fn decode(
-    scratch: &mut Scratch,
-    caps: &Caps,
-    sink: &mut impl Sink,
-    damaged: bool,
-) -> Decoded {
+pub(super) fn decode(scratch: &mut Scratch, sink: &mut impl Sink, damaged: bool) -> Decoded {
     let mut decoded = Decoded {
         kind: Kind::Foreign,
         inflated_bytes: scratch.raw.len() as u64,
@@ -26,61 +20,27 @@ pub(super) fn decode(
         decoded.reject(RejectReason::Empty, 0, "nothing but white space");
         return decoded;
     }
-    match whole(scratch, sink, &mut decoded) {
-        Ok(()) => {}
-        Err(error) => {
-            let (reason, detail) = explain(&error);
-            if damaged || looks_like_records(&scratch.raw) {
-                super::salvage::records(scratch, caps, sink, &mut decoded);
-            }
-            if decoded.pushed > 0 {
-                decoded.kind = Kind::Records;
-            } else {
-                decoded.kind = Kind::Broken;
-            }
-            if !damaged {
-                decoded.reject(reason, 0, &detail);
-            }
+    let Scratch { raw, parser } = scratch;
+    if let Err(fault) = parser.parse(raw, |cursor| document(cursor, sink, &mut decoded)) {
+        if damaged || looks_like_records(raw) {
+            super::salvage::records(raw, parser, sink, &mut decoded);
+        }
+        if decoded.pushed > 0 {
+            decoded.kind = Kind::Records;
+        } else {
+            decoded.kind = Kind::Broken;
+        }
+        if !damaged {
+            decoded.reject(fault.reason, 0, &fault.detail);
         }
     }
     decoded
-}
-
-fn explain(error: &simd_json::Error) -> (RejectReason, String) {
-    use simd_json::ErrorType;
-    let reason = match error.error() {
-        ErrorType::InvalidUtf8 => RejectReason::InvalidUtf8,
-        ErrorType::DepthLimitExceeded => RejectReason::TooDeep,
-        _ => RejectReason::InvalidJson,
-    };
-    (reason, format!("{:?} near byte {}", error.error(), error.index()))
 }
 
 fn looks_like_records(raw: &[u8]) -> bool {
     let head = &raw[..raw.len().min(4096)];
     memchr::memmem::find(head, b"eventVersion").is_some()
         || memchr::memmem::find(head, b"\"Records\"").is_some()
-}
-
-/// The fast way: the file is one JSON document.
-fn whole(
-    scratch: &mut Scratch,
-    sink: &mut impl Sink,
-    decoded: &mut Decoded,
-) -> Result<(), simd_json::Error> {
-    let Scratch { raw, parse, buffers, tape } = scratch;
-    let len = raw.len();
-    parse.clear();
-    parse.extend_from_slice(raw);
-    parse.resize(len + INPUT_PADDING, b' ');
-    let mut nodes = tape.take().unwrap_or_else(simd_json::Tape::null).reset();
-    let parsed = simd_json::fill_tape_padded(parse, len, buffers, &mut nodes);
-    if parsed.is_ok() {
-        let mut cursor = Cursor::new(&nodes.0, buffers.structural_indexes(), raw);
-        document(&mut cursor, sink, decoded);
-    }
-    *tape = Some(nodes.reset());
-    parsed
 }
 
 fn document(cursor: &mut Cursor<'_>, sink: &mut impl Sink, decoded: &mut Decoded) {

@@ -8,6 +8,7 @@
 
 mod container;
 mod inflate;
+mod parser;
 mod record;
 mod salvage;
 mod scratch;
@@ -106,7 +107,7 @@ pub fn decode(bytes: &[u8], caps: &Caps, scratch: &mut Scratch, sink: &mut impl 
         scratch.raw.clear();
         scratch.raw.extend_from_slice(bytes);
     }
-    let mut decoded = container::decode(scratch, caps, sink, damage.is_some());
+    let mut decoded = container::decode(scratch, sink, damage.is_some());
     if let Some(fault) = damage {
         decoded.rejected.push(Rejected { reason: fault.reason, count: 0, detail: fault.detail });
         if decoded.pushed == 0 {

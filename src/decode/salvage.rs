@@ -4,25 +4,21 @@
 //! where the brackets cannot be trusted any more, the search goes on at the next place that looks
 //! like the beginning of a record.
 
+use super::parser::Parser;
 use super::record::Record;
-use super::scratch::Scratch;
-use super::walk::Cursor;
-use super::{Caps, Decoded, Sink};
+use super::{Decoded, Sink};
 use crate::model::RejectReason;
 use memchr::memmem;
-use simd_json::{Buffers, INPUT_PADDING, Tape};
 
-/// Pushes what can be saved of `scratch.raw` into `sink`.
+/// Pushes what can be saved of `raw` into `sink`.
 pub(super) fn records(
-    scratch: &mut Scratch,
-    caps: &Caps,
+    raw: &[u8],
+    parser: &mut Parser,
     sink: &mut impl Sink,
     decoded: &mut Decoded,
 ) {
-    let raw = &scratch.raw;
     let mut at = memmem::find(raw, b"\"Records\"").map_or(0, |i| i + 9);
     at += memchr::memchr(b'[', &raw[at..]).map_or(0, |i| i + 1);
-    let mut one = One { buffers: Buffers::with_max_depth(4096, caps.depth), parse: Vec::new() };
     let mut index = 0u32;
     while let Some(start) = memchr::memchr(b'{', &raw[at..]).map(|i| at + i) {
         let object = if let Some(len) = balanced(&raw[start..]) {
@@ -37,7 +33,7 @@ pub(super) fn records(
             }
             continue;
         };
-        at = if one.read(index, object, sink, decoded) {
+        at = if read(parser, index, object, sink, decoded) {
             start + object.len()
         } else {
             resync(raw, start, object.len())
@@ -86,42 +82,17 @@ fn balanced(text: &[u8]) -> Option<usize> {
     None
 }
 
-struct One {
-    buffers: Buffers,
-    parse: Vec<u8>,
-}
-
-impl One {
-    /// Whether the object is sound JSON (it may still be no record).
-    fn read(
-        &mut self,
-        index: u32,
-        object: &[u8],
-        sink: &mut impl Sink,
-        decoded: &mut Decoded,
-    ) -> bool {
-        self.parse.clear();
-        self.parse.extend_from_slice(object);
-        self.parse.resize(object.len() + INPUT_PADDING, b' ');
-        let mut tape = Tape::null();
-        let parsed = simd_json::fill_tape_padded(
-            &mut self.parse,
-            object.len(),
-            &mut self.buffers,
-            &mut tape,
-        );
-        if let Err(error) = parsed {
-            let reason = match error.error() {
-                simd_json::ErrorType::InvalidUtf8 => RejectReason::InvalidUtf8,
-                simd_json::ErrorType::DepthLimitExceeded => RejectReason::TooDeep,
-                _ => RejectReason::InvalidJson,
-            };
-            decoded.reject(reason, 1, &format!("record {index}: {:?}", error.error()));
-            return false;
-        }
-        let mut cursor = Cursor::new(&tape.0, self.buffers.structural_indexes(), object);
+/// Whether the object is sound JSON (it may still be no record).
+fn read(
+    parser: &mut Parser,
+    index: u32,
+    object: &[u8],
+    sink: &mut impl Sink,
+    decoded: &mut Decoded,
+) -> bool {
+    let parsed = parser.parse(object, |cursor| {
         let mut record = Record::default();
-        match record.read(index, &mut cursor) {
+        match record.read(index, cursor) {
             Ok(()) => {
                 record.raw_bytes = u32::try_from(object.len()).unwrap_or(u32::MAX);
                 decoded.seen += 1;
@@ -130,6 +101,9 @@ impl One {
             }
             Err(reason) => decoded.reject(reason, 1, &format!("record {index}")),
         }
-        true
+    });
+    if let Err(fault) = &parsed {
+        decoded.reject(fault.reason, 1, &format!("record {index}: {}", fault.detail));
     }
+    parsed.is_ok()
 }
