@@ -10,10 +10,23 @@ use std::path::{Path, PathBuf};
 
 pub(super) fn run(args: &args::Ingest, ui: &ui::Ui) -> Result<Exit, Failure> {
     let pool = settings::threads(args.input.threads)?;
-    let manifest = read(&args.input, &args.case, &pool, ui)?;
+    let Some(case) = &args.case else { return inflate(&args.input, &pool, ui) };
+    let manifest = read(&args.input, case, &pool, ui)?;
     let (rows, parts) = (manifest.rows(), manifest.parts.len());
-    ui.stdout(format!("{}: {rows} events in {parts} parts\n", args.case.display()).as_bytes())?;
+    ui.stdout(format!("{}: {rows} events in {parts} parts\n", case.display()).as_bytes())?;
     Ok(exit(&manifest))
+}
+
+/// The dry run.
+fn inflate(input: &args::Input, pool: &rayon::ThreadPool, ui: &ui::Ui) -> Result<Exit, Failure> {
+    let source = list(&input.sources)?;
+    let total: u64 = source.inputs().iter().map(|i| i.bytes).sum();
+    let reading = ui.reading(source.inputs().len() as u64, total);
+    let inflated = case::inflate_only(&source, &Caps::default(), pool, &reading);
+    reading.finish();
+    let files = source.inputs().len();
+    ui.stdout(format!("{files} files, {total} bytes, {inflated} inflated\n").as_bytes())?;
+    Ok(Exit::Done)
 }
 
 /// Whole, or some input lost.

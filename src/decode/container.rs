@@ -21,7 +21,7 @@ pub(super) fn decode(scratch: &mut Scratch, sink: &mut impl Sink, damaged: bool)
         return decoded;
     }
     let Scratch { raw, parser } = scratch;
-    if let Err(fault) = parser.parse(raw, |cursor| document(cursor, sink, &mut decoded)) {
+    if let Err(fault) = parser.parse_in_place(raw, |cursor| document(cursor, sink, &mut decoded)) {
         if damaged || looks_like_records(raw) {
             super::salvage::records(raw, parser, sink, &mut decoded);
         }

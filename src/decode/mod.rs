@@ -7,6 +7,7 @@
 //! and no spelling is lost.
 
 mod container;
+mod grammar;
 mod inflate;
 mod parser;
 mod record;
@@ -89,6 +90,16 @@ impl Decoded {
             None => self.rejected.push(Rejected { reason, count, detail: detail.to_owned() }),
         }
     }
+}
+
+/// Inflates the bytes of one file and does nothing with them; returns how many there are.
+pub fn inflate_only(bytes: &[u8], caps: &Caps, scratch: &mut Scratch) -> u64 {
+    if !is_gzip(bytes) {
+        return bytes.len() as u64;
+    }
+    // A damaged file counts as far as it could be read.
+    let _ = inflate::gunzip(bytes, caps.inflated_bytes, &mut scratch.raw);
+    scratch.raw.len() as u64
 }
 
 /// Decodes the bytes of one file, compressed or plain, into `sink`.
