@@ -10,6 +10,7 @@ mod cli;
 mod decode;
 mod determinism;
 mod facts;
+mod hostile;
 mod incident;
 mod roundtrip;
 mod support;

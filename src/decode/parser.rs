@@ -1,5 +1,6 @@
 //! One JSON document to a cursor over it, in buffers that are kept.
 
+use super::text;
 use super::walk::Cursor;
 use simd_json::{Buffers, ErrorType, INPUT_PADDING, Tape};
 
@@ -37,16 +38,45 @@ impl Parser {
         raw: &[u8],
         read: impl FnOnce(&mut Cursor<'_>) -> R,
     ) -> Result<R, Fault> {
+        self.fill(raw);
+        match self.parse_copy(raw, read) {
+            Ok(answer) => Ok(answer),
+            Err((error, read)) => {
+                self.fill(raw);
+                // What the parser cannot represent is replaced by something of the same length.
+                let is_replaced = match error.error() {
+                    ErrorType::InvalidUnicodeCodepoint | ErrorType::InvalidUnicodeEscape => {
+                        text::replace_lone_surrogates(&mut self.copy)
+                    }
+                    ErrorType::InvalidNumber => text::replace_huge_numbers(&mut self.copy),
+                    _ => false,
+                };
+                if is_replaced {
+                    return self.parse_copy(raw, read).map_err(|(error, _)| Fault::of(&error));
+                }
+                Err(Fault::of(&error))
+            }
+        }
+    }
+
+    fn fill(&mut self, raw: &[u8]) {
+        self.copy.clear();
+        self.copy.extend_from_slice(raw);
+        self.copy.resize(raw.len() + INPUT_PADDING, b' ');
+    }
+
+    /// Gives `read` back where it was not called.
+    fn parse_copy<R, F: FnOnce(&mut Cursor<'_>) -> R>(
+        &mut self,
+        raw: &[u8],
+        read: F,
+    ) -> Result<R, (simd_json::Error, F)> {
         let Self { copy, buffers, tape } = self;
-        let len = raw.len();
-        copy.clear();
-        copy.extend_from_slice(raw);
-        copy.resize(len + INPUT_PADDING, b' ');
         let mut nodes = tape.take().unwrap_or_else(Tape::null).reset();
-        let parsed = simd_json::fill_tape_padded(copy, len, buffers, &mut nodes);
+        let parsed = simd_json::fill_tape_padded(copy, raw.len(), buffers, &mut nodes);
         let answer = match parsed {
             Ok(()) => Ok(read(&mut Cursor::new(&nodes.0, buffers.structural_indexes(), raw))),
-            Err(error) => Err(Fault::of(&error)),
+            Err(error) => Err((error, read)),
         };
         *tape = Some(nodes.reset());
         answer
