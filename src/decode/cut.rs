@@ -10,6 +10,8 @@ pub(super) struct Scanner {
     depth: usize,
     in_string: bool,
     escaped: bool,
+    /// Takes line breaks within strings, which JSON forbids and some print all the same.
+    lenient: bool,
 }
 
 /// How far a value reaches.
@@ -73,7 +75,9 @@ impl Scanner {
             }
             let special = memchr2(b'"', b'\\', &text[at..]);
             let end = special.map_or(text.len(), |i| at + i);
-            if let Some(i) = memchr(b'\n', &text[at..end]) {
+            if !self.lenient
+                && let Some(i) = memchr(b'\n', &text[at..end])
+            {
                 return End::Lost(at + i);
             }
             if special.is_none() {
@@ -93,6 +97,11 @@ impl Scanner {
 /// Behind the value that begins at `text[0]`, an opening bracket.
 pub(super) fn value_end(text: &[u8]) -> End {
     Scanner::default().feed(text)
+}
+
+/// The same, with strings that go on over line breaks.
+pub(super) fn value_end_across_lines(text: &[u8]) -> End {
+    Scanner { lenient: true, ..Scanner::default() }.feed(text)
 }
 
 /// Behind the opening bracket of a list of records that begins within the first value of `text`:

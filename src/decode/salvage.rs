@@ -62,6 +62,12 @@ pub(super) fn records<S: Sink>(
                 }
             },
             Err(reason) => {
+                if let Some(end) = search.end_across_lines(start)
+                    && read(&raw[start..end], reader, parser, nested).is_ok()
+                {
+                    at = end;
+                    continue;
+                }
                 at = search.next_start(start + 1).unwrap_or(raw.len());
                 (reason, "record without an end".to_owned())
             }
@@ -88,6 +94,17 @@ impl Search<'_> {
                 let over = within.len() == self.cap_bytes && rest.len() > within.len();
                 Err(if over { RejectReason::OverRecordCap } else { RejectReason::InvalidJson })
             }
+        }
+    }
+
+    /// The same for records with line breaks in their strings, which have to be mended.
+    fn end_across_lines(&mut self, start: usize) -> Option<usize> {
+        let rest = &self.raw[start..];
+        let limit = self.cap_bytes.min(self.budget_bytes).min(rest.len());
+        self.budget_bytes -= limit;
+        match cut::value_end_across_lines(&rest[..limit]) {
+            End::At(len) => Some(start + len),
+            _ => None,
         }
     }
 

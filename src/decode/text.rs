@@ -214,8 +214,9 @@ pub(super) fn mend(text: &[u8]) -> Option<Vec<u8>> {
     (out != text).then_some(out)
 }
 
+/// Whether nothing comes behind a comma that needs one.
 fn ends(next: Option<&u8>) -> bool {
-    matches!(next, Some(b'}' | b']'))
+    matches!(next, Some(b'}' | b']' | b','))
 }
 
 /// Length of a word that stands where a number should.
