@@ -90,6 +90,16 @@ fn shapes(records: &[Value]) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Few records in every shape, and the first shape in every packing.
+pub(crate) fn small_files() -> Vec<Vec<u8>> {
+    let shapes = shapes(&records()[..2]);
+    let text = shapes[0].1.as_bytes();
+    let member = [("trail.json", text)];
+    let packed = [gz(text), bz2(text), zstd::encode_all(text, 1).unwrap(), zip_of(&member)];
+    let tar = gz(&tar_of(&member));
+    shapes.iter().map(|(_, text)| text.clone().into_bytes()).chain(packed).chain([tar]).collect()
+}
+
 fn tar_of(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, bytes) in members {
@@ -135,6 +145,7 @@ fn assert_read(what: &str, bytes: &[u8], records: &[Value]) {
     {
         assert_eq!(decoded.kind, Kind::Records, "{what}, {how}: {decoded:?}");
         assert!(decoded.rejected.is_empty(), "{what}, {how}: {:?}", decoded.rejected);
+        assert_eq!(decoded.seen, records.len() as u64, "{what}, {how}");
         assert!(rebuilt.records == records, "{what}, {how}: {} records", rebuilt.records.len());
     }
 }
@@ -277,6 +288,29 @@ fn damage_costs_its_record_and_is_told_whole_and_in_pieces() {
             assert!(rebuilt.records == kept, "{what}, {how}: {decoded:?}");
             let told: Vec<_> = decoded.rejected.iter().map(|r| (r.reason, r.count)).collect();
             assert_eq!(told, [(reason, count)], "{what}, {how}");
+        }
+    }
+}
+
+/// A file that ends in the middle, of its records or of its gzip.
+#[test]
+fn what_stands_before_a_cut_is_read_whole_and_in_pieces() {
+    let records = records();
+    for (shape, text) in shapes(&records).iter().take(6) {
+        let packed = gz(text.as_bytes());
+        for (what, bytes) in
+            [("text", &text.as_bytes()[..text.len() / 2]), ("gzip", &packed[..packed.len() / 2])]
+        {
+            let ((whole, account), (pieces, other)) =
+                (read(bytes, &Caps::default()), read_pieces(bytes));
+            assert!(whole.records.len() > 10, "{shape} {what}: {account:?}");
+            assert_eq!(whole.records, records[..whole.records.len()], "{shape} {what}");
+            assert_eq!(pieces.records, whole.records, "{shape} {what}");
+            let told = |decoded: &Decoded| {
+                decoded.rejected.iter().map(|r| (r.reason, r.count)).collect::<Vec<_>>()
+            };
+            assert_eq!(told(&account), told(&other), "{shape} {what}");
+            assert_eq!(account.inflated_bytes, other.inflated_bytes, "{shape} {what}");
         }
     }
 }

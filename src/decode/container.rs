@@ -85,7 +85,7 @@ impl<'s, S: Sink> Reader<'s, S> {
     }
 
     /// A parsed file: one value, or a bare list of them.
-    pub(super) fn document<'a>(&mut self, cursor: &mut Cursor<'a>, nested: &mut [Parser]) {
+    pub(super) fn document(&mut self, cursor: &mut Cursor<'_>, nested: &mut [Parser]) {
         match cursor.peek() {
             Value::Array { len } => self.units(len, cursor, nested),
             Value::Object { len } => {
@@ -99,7 +99,7 @@ impl<'s, S: Sink> Reader<'s, S> {
     }
 
     /// The cursor stands on the bracket of a list of records.
-    pub(super) fn units<'a>(&mut self, len: usize, cursor: &mut Cursor<'a>, nested: &mut [Parser]) {
+    pub(super) fn units(&mut self, len: usize, cursor: &mut Cursor<'_>, nested: &mut [Parser]) {
         cursor.enter();
         if len == 0 {
             cursor.leave_empty();
@@ -203,10 +203,10 @@ impl<'s, S: Sink> Reader<'s, S> {
     }
 
     /// Steps over an object that is no record; whether records were found in it.
-    fn open<'a>(
+    fn open(
         &mut self,
         len: usize,
-        cursor: &mut Cursor<'a>,
+        cursor: &mut Cursor<'_>,
         nested: &mut [Parser],
         level: usize,
     ) -> bool {
@@ -264,10 +264,10 @@ impl<'s, S: Sink> Reader<'s, S> {
     }
 
     /// The first member of an object that holds records: exports repeat a record in several forms.
-    fn search<'a>(
+    fn search(
         &mut self,
         len: usize,
-        cursor: &mut Cursor<'a>,
+        cursor: &mut Cursor<'_>,
         nested: &mut [Parser],
         level: usize,
     ) -> bool {

@@ -151,7 +151,8 @@ impl<R: BufRead> Read for Members<R> {
         while let Some(member) = &mut self.member {
             let count = member.read(out).map_err(|e| {
                 // What the input itself reports goes through as it is.
-                let is_ours = e.get_ref().is_some_and(|inner| inner.is::<Damage>());
+                let is_ours =
+                    e.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Damage>);
                 if is_ours { e } else { io::Error::other(damage(&e)) }
             })?;
             if count > 0 || out.is_empty() {

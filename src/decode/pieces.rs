@@ -4,7 +4,7 @@
 //! The list of a large `{"Records":[...]}` is entered, so that its elements are the pieces. How much
 //! is held at a time changes nothing in what is read.
 
-use super::container::Reader;
+use super::container::{Reader, looks_like_records};
 use super::cut::{self, End, Piece, Scanner};
 use super::parser::{Fault, Parser};
 use super::{Scratch, Sink, salvage, text};
@@ -167,35 +167,33 @@ fn skip(place: &mut Place, window: &[u8]) -> bool {
 /// more can be read before more is held.
 fn step_into<S: Sink>(batch: &mut Batch<'_, '_, S>, window: &[u8], place: &mut Place) -> bool {
     let rest = &window[place.at..];
-    if place.list.is_none() && rest.len() >= batch.limit_bytes.min(BATCH_BYTES) {
-        if let Some(start) = cut::list_start(rest) {
-            batch.flush();
-            batch.reader.recognized |= rest[..start].ends_with(b"[") && is_records(&rest[..start]);
-            place.list = Some(Scanner::behind_list(&rest[..start]));
-            place.at += start;
-            return true;
-        }
+    if place.list.is_none()
+        && rest.len() >= batch.limit_bytes
+        && let Some(start) = cut::list_start(rest)
+    {
+        batch.flush();
+        batch.reader.recognized |= memchr::memmem::find(&rest[..start], b"\"Records\"").is_some();
+        place.list = Some(Scanner::behind_list(&rest[..start]));
+        place.at += start;
+        return true;
     }
-    if place.list.is_some() && rest.len() > batch.reader.caps.record_bytes {
-        if let Some(next) = memchr::memmem::find(&rest[1..], NEXT_RECORD) {
-            batch.broken(&rest[..=next]);
-            place.at += next + 1;
-            return true;
-        }
+    if place.list.is_some()
+        && rest.len() > batch.reader.caps.record_bytes
+        && let Some(next) = memchr::memmem::find(&rest[1..], NEXT_RECORD)
+    {
+        batch.broken(&rest[..=next]);
+        place.at += next + 1;
+        return true;
     }
     if rest.len() < batch.reader.caps.window_bytes {
         return false;
     }
     batch.flush();
     let detail = format!("more than {} bytes in one value", rest.len());
-    batch.reader.recognized = true;
+    batch.reader.recognized |= looks_like_records(rest);
     batch.reader.reject(RejectReason::OverRecordCap, 1, &detail);
     place.skip = Some(Scanner::default());
     true
-}
-
-fn is_records(head: &[u8]) -> bool {
-    memchr::memmem::find(head, b"\"Records\"").is_some()
 }
 
 /// Drops what has been read from the window and reads on behind the rest.

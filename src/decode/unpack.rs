@@ -258,19 +258,21 @@ impl<'p, S: Sink> Pass<'p, S> {
 
     /// Text that is held whole. `damaged`: its end is known to be missing, and will be told.
     fn text(&mut self, raw: &[u8], damaged: bool) {
-        self.reader.decoded.inflated_bytes += raw.len() as u64;
+        let before = self.reader.decoded.inflated_bytes;
         if let Some(order) = text::utf16(raw) {
             let mut utf8 = Vec::new();
             let converted = text::FromUtf16::new(raw, order).read_to_end(&mut utf8);
             converted.expect("reading from memory cannot fail");
-            return self.json(text::trim(&utf8), damaged);
+            self.json(text::trim(&utf8), damaged);
+        } else {
+            match text::trim(raw) {
+                [] if self.reader.member.is_some() => {}
+                [] => self.reader.fault(RejectReason::Empty, "no text, or nothing but white space"),
+                text => self.json(text, damaged),
+            }
         }
-        let raw = text::trim(raw);
-        match raw {
-            [] if self.reader.member.is_some() => {}
-            [] => self.reader.fault(RejectReason::Empty, "no text, or nothing but white space"),
-            _ => self.json(raw, damaged),
-        }
+        // As it stands here, however it was read.
+        self.reader.decoded.inflated_bytes = before + raw.len() as u64;
     }
 
     fn json(&mut self, raw: &[u8], damaged: bool) {
@@ -343,15 +345,8 @@ impl<'p, S: Sink> Pass<'p, S> {
     }
 
     fn pieces(&mut self, head: &[u8], rest: &mut dyn Read) {
-        let inflated = self.reader.decoded.inflated_bytes;
         let outcome = pieces::read(&mut head.chain(rest), &mut self.reader, self.scratch);
-        // Text that is held was counted already.
-        if inflated > 0 && self.reader.member.is_none() {
-            self.reader.decoded.inflated_bytes = inflated;
-        }
-        if let Err(error) = outcome {
-            self.damage(&error);
-        }
+        outcome.unwrap_or_else(|error| self.damage(&error));
     }
 }
 
@@ -403,7 +398,7 @@ struct Named<R> {
 impl<R: Read> Read for Named<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.inner.read(out).map_err(|error| {
-            if error.get_ref().is_some_and(|inner| inner.is::<Damage>()) {
+            if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Damage>) {
                 return error;
             }
             let (reason, detail) = (RejectReason::CorruptArchive, error.to_string());
