@@ -83,7 +83,7 @@ impl Builder {
     /// The sink for records of one file.
     pub(super) fn file<'b>(&'b mut self, path: &str) -> FileSink<'b> {
         let file = self.files.values.code(path.as_bytes());
-        FileSink { builder: self, file }
+        FileSink { builder: self, path: path.to_owned(), file }
     }
 
     fn push(&mut self, record: &Record<'_>, file: u32) {
@@ -234,11 +234,17 @@ pub(super) struct Taken {
 /// Pushes the records of one file.
 pub(super) struct FileSink<'b> {
     builder: &'b mut Builder,
+    path: String,
     file: u32,
 }
 
 impl Sink for FileSink<'_> {
     fn record(&mut self, record: &Record<'_>) {
         self.builder.push(record, self.file);
+    }
+
+    fn member(&mut self, name: &str) {
+        let path = format!("{}!{name}", self.path);
+        self.file = self.builder.files.values.code(path.as_bytes());
     }
 }

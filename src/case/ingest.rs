@@ -249,7 +249,7 @@ fn ledger(source: &dyn Source, accounts: &[Account], duplicates: u64) -> Ledger 
         for r in rejected {
             ledger.records.rejected += r.count;
             ledger.rejects.push(Reject {
-                file: input.name.clone(),
+                file: r.file(&input.name),
                 reason: r.reason,
                 count: r.count,
                 detail: r.detail,
@@ -266,6 +266,7 @@ fn not_cloudtrail() -> crate::decode::Rejected {
         reason: RejectReason::NotCloudTrail,
         count: 0,
         detail: "valid JSON, but no CloudTrail records in it".to_owned(),
+        member: None,
     }
 }
 

@@ -2,32 +2,45 @@
 
 use super::parser::Fault;
 use crate::model::RejectReason;
+use std::cell::Cell;
 
 /// By structural: for an opening bracket, the structural that closes it and how many members or
 /// elements stand between. Other places hold what an earlier document left there.
+///
+/// Cells, because a cursor over one record reads them while the next is being checked.
 #[derive(Default)]
 pub(super) struct Spans {
-    close: Vec<u32>,
-    count: Vec<u32>,
-    open: Vec<Open>,
+    spans: Vec<Cell<Span>>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Span {
+    close: u32,
+    count: u32,
 }
 
 impl Spans {
+    pub(super) fn make_room(&mut self, structurals: usize) {
+        if self.spans.len() < structurals {
+            self.spans.resize(structurals, Cell::default());
+        }
+    }
+
     pub(super) fn close(&self, structural: usize) -> usize {
-        self.close[structural] as usize
+        self.spans[structural].get().close as usize
     }
 
     pub(super) fn count(&self, structural: usize) -> usize {
-        self.count[structural] as usize
+        self.spans[structural].get().count as usize
     }
 
     pub(super) fn capacity(&self) -> usize {
-        (self.close.capacity() + self.count.capacity()) * size_of::<u32>()
+        self.spans.capacity() * size_of::<Span>()
     }
 }
 
 /// A container whose end is not yet seen.
-struct Open {
+pub(super) struct Open {
     structural: u32,
     count: u32,
     is_object: bool,
@@ -37,38 +50,61 @@ pub(super) struct Grammar<'a> {
     raw: &'a [u8],
     structurals: &'a [u32],
     max_depth: usize,
+    open: &'a mut Vec<Open>,
     /// The first backslash not yet looked at.
     backslash: usize,
 }
 
 impl<'a> Grammar<'a> {
-    pub(super) fn new(text: &'a str, structurals: &'a [u32], max_depth: usize) -> Self {
-        let mut it = Self { raw: text.as_bytes(), structurals, max_depth, backslash: 0 };
+    pub(super) fn new(
+        text: &'a str,
+        structurals: &'a [u32],
+        max_depth: usize,
+        open: &'a mut Vec<Open>,
+    ) -> Self {
+        let raw = text.as_bytes();
+        let mut it = Self { raw, structurals, max_depth, open, backslash: 0 };
         it.find_backslash(0);
         it
     }
 
     /// Checks the whole document and fills `spans`.
-    pub(super) fn check(mut self, spans: &mut Spans) -> Result<(), Fault> {
-        if spans.close.len() < self.structurals.len() {
-            spans.close.resize(self.structurals.len(), 0);
-            spans.count.resize(self.structurals.len(), 0);
+    pub(super) fn document(mut self, spans: &Spans) -> Result<(), Fault> {
+        let end = self.value(0, 0, spans)?;
+        self.end(end)
+    }
+
+    /// Nothing may stand at this structural.
+    pub(super) fn end(&self, i: usize) -> Result<(), Fault> {
+        if i == self.structurals.len() {
+            Ok(())
+        } else {
+            Err(self.fault("something behind the end", i))
         }
-        spans.open.clear();
-        let mut i = 0;
+    }
+
+    /// Checks the value at a structural, `depth` levels down, and fills `spans` for what is in it.
+    /// Returns the structural behind it.
+    pub(super) fn value(
+        &mut self,
+        mut i: usize,
+        depth: usize,
+        spans: &Spans,
+    ) -> Result<usize, Fault> {
+        self.open.clear();
         loop {
             // At a value.
             let byte = self.byte(i);
             match byte {
                 b'{' | b'[' => {
-                    if spans.open.len() == self.max_depth {
+                    if depth + self.open.len() == self.max_depth {
                         let detail = format!("more than {} levels", self.max_depth);
                         return Err(Fault { reason: RejectReason::TooDeep, detail });
                     }
                     let is_object = byte == b'{';
                     let empty = self.byte(i + 1) == if is_object { b'}' } else { b']' };
                     let count = u32::from(!empty);
-                    spans.open.push(Open { structural: i as u32, count, is_object });
+                    self.open.push(Open { structural: i as u32, count, is_object });
                     i += 1;
                     if !empty {
                         if is_object {
@@ -88,14 +124,9 @@ impl<'a> Grammar<'a> {
             }
             // Behind a value: as many brackets as close here, then a comma or the end.
             loop {
-                let Some(top) = spans.open.last_mut() else {
-                    return if i == self.structurals.len() {
-                        Ok(())
-                    } else {
-                        Err(self.fault("something behind the end", i))
-                    };
-                };
-                match (self.byte(i), top.is_object) {
+                let byte = self.byte(i);
+                let Some(top) = self.open.last_mut() else { return Ok(i) };
+                match (byte, top.is_object) {
                     (b',', is_object) => {
                         top.count += 1;
                         i += 1;
@@ -105,9 +136,9 @@ impl<'a> Grammar<'a> {
                         break;
                     }
                     (b'}', true) | (b']', false) => {
-                        spans.close[top.structural as usize] = i as u32;
-                        spans.count[top.structural as usize] = top.count;
-                        spans.open.pop();
+                        let span = Span { close: i as u32, count: top.count };
+                        spans.spans[top.structural as usize].set(span);
+                        self.open.pop();
                         i += 1;
                     }
                     _ => return Err(self.fault("comma or closing bracket expected", i)),
@@ -118,19 +149,19 @@ impl<'a> Grammar<'a> {
 
     /// The byte at a structural; NUL behind the last.
     #[inline]
-    fn byte(&self, i: usize) -> u8 {
+    pub(super) fn byte(&self, i: usize) -> u8 {
         self.structurals.get(i).map_or(0, |&at| self.raw[at as usize])
     }
 
     /// Where the token that begins at a structural can reach at most.
     #[inline]
-    fn end(&self, i: usize) -> usize {
+    fn token_end(&self, i: usize) -> usize {
         self.structurals.get(i + 1).map_or(self.raw.len(), |&at| at as usize)
     }
 
     /// Checks a key and its colon; returns the structural of its value.
     #[inline]
-    fn key(&mut self, i: usize) -> Result<usize, Fault> {
+    pub(super) fn key(&mut self, i: usize) -> Result<usize, Fault> {
         if self.byte(i) != b'"' || self.byte(i + 1) != b':' {
             return Err(self.fault("key expected", i));
         }
@@ -141,7 +172,7 @@ impl<'a> Grammar<'a> {
     /// Quotes pair up, as was seen while the structure was found: escapes are left to check.
     #[inline]
     fn string(&mut self, i: usize) -> Result<(), Fault> {
-        let end = self.end(i);
+        let end = self.token_end(i);
         if self.backslash < end { self.escapes(end) } else { Ok(()) }
     }
 
@@ -175,7 +206,7 @@ impl<'a> Grammar<'a> {
         let Some(&start) = self.structurals.get(i) else {
             return Err(self.fault("value expected", i));
         };
-        let token = self.raw[start as usize..self.end(i)].trim_ascii_end();
+        let token = self.raw[start as usize..self.token_end(i)].trim_ascii_end();
         let known = match token {
             b"true" | b"false" | b"null" => true,
             _ => is_number(token),
@@ -184,9 +215,13 @@ impl<'a> Grammar<'a> {
     }
 
     #[cold]
-    fn fault(&self, what: &str, i: usize) -> Fault {
-        let at = self.structurals.get(i).map_or(self.raw.len(), |&at| at as usize);
-        Fault::syntax(what, at)
+    pub(super) fn fault(&self, what: &str, i: usize) -> Fault {
+        Fault::syntax(what, self.offset(i))
+    }
+
+    /// Where a structural is; the end of the text behind the last.
+    pub(super) fn offset(&self, i: usize) -> usize {
+        self.structurals.get(i).map_or(self.raw.len(), |&at| at as usize)
     }
 }
 

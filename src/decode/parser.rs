@@ -7,10 +7,12 @@
 //! text untouched (no string is unescaped in place, so no second copy of the file is needed), and
 //! notes where each bracket closes, so that a nested value is stepped over in one go.
 
-use super::grammar::{Grammar, Spans};
+use super::elements::Elements;
+use super::grammar::{Grammar, Open, Spans};
 use super::walk::Cursor;
 use crate::model::RejectReason;
 use simd_json::{Buffers, ErrorType, INPUT_PADDING, Tape};
+use typed_arena::Arena;
 
 /// Structurals that fit before the parser's buffers first grow.
 const STRUCTURALS: usize = 1 << 16;
@@ -18,10 +20,24 @@ const STRUCTURALS: usize = 1 << 16;
 pub(super) struct Parser {
     /// For documents that are part of a larger text: simd-json wants padding behind.
     copy: Vec<u8>,
+    core: Core,
+}
+
+struct Core {
     buffers: Buffers,
     /// Never filled, but simd-json makes room in it: only the allocation is kept.
     tape: Option<Tape<'static>>,
     spans: Spans,
+    open: Vec<Open>,
+    max_depth: usize,
+}
+
+/// A text whose structure is known, but not yet whether it is JSON.
+struct Structure<'p> {
+    text: &'p str,
+    structurals: &'p [u32],
+    spans: &'p Spans,
+    open: &'p mut Vec<Open>,
     max_depth: usize,
 }
 
@@ -41,14 +57,10 @@ impl Fault {
 
 impl Parser {
     pub(super) fn new(max_depth: usize) -> Self {
-        Self {
-            copy: Vec::new(),
-            // No depth at all: the second half of the parser gives up at the first bracket.
-            buffers: Buffers::with_max_depth(STRUCTURALS, 0),
-            tape: None,
-            spans: Spans::default(),
-            max_depth,
-        }
+        // No depth at all: the second half of simd-json gives up at the first bracket.
+        let buffers = Buffers::with_max_depth(STRUCTURALS, 0);
+        let (spans, open) = (Spans::default(), Vec::new());
+        Self { copy: Vec::new(), core: Core { buffers, tape: None, spans, open, max_depth } }
     }
 
     /// Parses all of `raw` and hands a cursor at its value to `read`.
@@ -57,54 +69,61 @@ impl Parser {
         raw: &[u8],
         read: impl FnOnce(&mut Cursor<'_>) -> R,
     ) -> Result<R, Fault> {
-        let mut copy = std::mem::take(&mut self.copy);
-        copy.clear();
-        copy.extend_from_slice(raw);
-        let answer = self.parse_in_place(&mut copy, read);
-        self.copy = copy;
-        answer
+        self.copy.clear();
+        self.copy.extend_from_slice(raw);
+        let Structure { text, structurals, spans, open, max_depth } =
+            self.core.structure(&mut self.copy)?;
+        Grammar::new(text, structurals, max_depth, open).document(spans)?;
+        Ok(read(&mut Cursor::new(text, structurals, spans, &Arena::new())))
     }
 
-    /// The same without a copy. `raw` is as it was afterwards.
-    pub(super) fn parse_in_place<R>(
+    /// Hands the elements of a plain trail file to `read`, without a copy: `raw` begins with
+    /// [`super::elements::HEAD`] and is afterwards as it was.
+    pub(super) fn elements<R>(
         &mut self,
         raw: &mut Vec<u8>,
-        read: impl FnOnce(&mut Cursor<'_>) -> R,
+        read: impl FnOnce(&mut Elements<'_>) -> R,
     ) -> Result<R, Fault> {
-        let len = raw.len();
-        raw.resize(len + INPUT_PADDING, b' ');
-        let structure = self.find_structure(raw, len);
-        raw.truncate(len);
-        structure?;
-        // SAFETY: `find_structure` has just found these very bytes to be UTF-8.
-        #[allow(unsafe_code, reason = "a second look at every byte costs as much as the first")]
-        let text = unsafe { std::str::from_utf8_unchecked(raw) };
-        let structurals = self.buffers.structural_indexes();
-        Grammar::new(text, structurals, self.max_depth).check(&mut self.spans)?;
-        Ok(read(&mut Cursor::new(text, structurals, &self.spans, &typed_arena::Arena::new())))
-    }
-
-    /// Fills the structural index; refuses what is not UTF-8, holds an open string or a bare control
-    /// character in one.
-    fn find_structure(&mut self, padded: &mut [u8], len: usize) -> Result<(), Fault> {
-        let mut tape = self.tape.take().unwrap_or_else(Tape::null).reset();
-        let found = simd_json::fill_tape_padded(padded, len, &mut self.buffers, &mut tape);
-        self.tape = Some(tape.reset());
-        match found {
-            Ok(()) => Ok(()),
-            Err(error) => match error.error() {
-                ErrorType::DepthLimitExceeded => Ok(()),
-                ErrorType::InvalidUtf8 => {
-                    let detail = "text that is not UTF-8".to_owned();
-                    Err(Fault { reason: RejectReason::InvalidUtf8, detail })
-                }
-                other => Err(Fault::syntax(&format!("{other:?}"), error.index())),
-            },
-        }
+        let Structure { text, structurals, spans, open, max_depth } = self.core.structure(raw)?;
+        let unescaped = Arena::new();
+        let cursor = Cursor::new(text, structurals, spans, &unescaped);
+        let grammar = Grammar::new(text, structurals, max_depth, open);
+        Ok(read(&mut Elements::new(grammar, spans, cursor)))
     }
 
     pub(super) fn capacity(&self) -> usize {
-        self.copy.capacity() + self.spans.capacity()
+        self.copy.capacity() + self.core.spans.capacity()
+    }
+}
+
+impl Core {
+    /// Fills the structural index; refuses what is not UTF-8, holds an open string or a bare control
+    /// character in one.
+    fn structure<'p>(&'p mut self, raw: &'p mut Vec<u8>) -> Result<Structure<'p>, Fault> {
+        let len = raw.len();
+        raw.resize(len + INPUT_PADDING, b' ');
+        let mut tape = self.tape.take().unwrap_or_else(Tape::null).reset();
+        let found = simd_json::fill_tape_padded(raw, len, &mut self.buffers, &mut tape);
+        self.tape = Some(tape.reset());
+        raw.truncate(len);
+        match found {
+            Ok(()) => {}
+            Err(error) => match error.error() {
+                ErrorType::DepthLimitExceeded => {}
+                ErrorType::InvalidUtf8 => {
+                    let detail = "text that is not UTF-8".to_owned();
+                    return Err(Fault { reason: RejectReason::InvalidUtf8, detail });
+                }
+                other => return Err(Fault::syntax(&format!("{other:?}"), error.index())),
+            },
+        }
+        // SAFETY: simd-json has just found these very bytes to be UTF-8.
+        #[allow(unsafe_code, reason = "a second look at every byte costs as much as the first")]
+        let text = unsafe { std::str::from_utf8_unchecked(raw) };
+        let structurals = self.buffers.structural_indexes();
+        self.spans.make_room(structurals.len());
+        let (spans, open, max_depth) = (&self.spans, &mut self.open, self.max_depth);
+        Ok(Structure { text, structurals, spans, open, max_depth })
     }
 }
 

@@ -40,6 +40,10 @@ impl<'a> Cursor<'a> {
         Self { raw, structurals, spans, unescaped, structural: 0 }
     }
 
+    pub(super) fn go_to(&mut self, structural: usize) {
+        self.structural = structural;
+    }
+
     #[inline]
     pub(super) fn peek(&self) -> Value<'a> {
         let at = self.mark();

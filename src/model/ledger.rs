@@ -11,6 +11,7 @@ words! {
         TruncatedGzip = "truncated_gzip",
         CorruptGzip = "corrupt_gzip",
         TrailingData = "trailing_data",
+        CorruptArchive = "corrupt_archive",
         OverInflateCap = "over_inflate_cap",
         OverRecordCap = "over_record_cap",
         InvalidJson = "invalid_json",
@@ -20,6 +21,8 @@ words! {
         NotARecord = "not_a_record",
         MissingEventTime = "missing_event_time",
         BadEventTime = "bad_event_time",
+        Aggregated = "aggregated",
+        Parquet = "parquet",
     }
 }
 
