@@ -105,7 +105,8 @@ impl TextPages {
         let Self { plain, present, rows, page, .. } = self;
         present.resize(*rows, false);
         page.clear();
-        let nulls = levels(present, page);
+        let nulls = present.iter().filter(|p| !**p).count();
+        levels(present.iter().copied(), nulls, page);
         page.extend_from_slice(plain);
         let page = data_page(page, *rows, nulls, Encoding::Plain, None);
         self.done_bytes += page.compressed_size();
@@ -118,9 +119,9 @@ impl TextPages {
 
 /// The pages of a dictionary column: its values, then its codes.
 pub(super) fn of_dict(dict: &Dict) -> Vec<CompressedPage> {
-    let present: Vec<bool> = dict.codes.iter().map(|&c| c != NULL).collect();
     let mut page = Vec::new();
-    let nulls = levels(&present, &mut page);
+    let nulls = dict.codes.iter().filter(|&&c| c == NULL).count();
+    levels(dict.codes.iter().map(|&c| c != NULL), nulls, &mut page);
     let rows = dict.codes.len();
     let values = dict.values.len();
     if values == 0 {
@@ -165,20 +166,18 @@ pub(super) fn plain(value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(value);
 }
 
-/// Writes which rows have a value and returns how many have none.
-fn levels(present: &[bool], page: &mut Vec<u8>) -> usize {
-    let nulls = present.iter().filter(|p| !**p).count();
+/// Writes which rows have a value; `nulls` have none.
+fn levels(present: impl ExactSizeIterator<Item = bool>, nulls: usize, page: &mut Vec<u8>) {
     let start = page.len();
     page.extend_from_slice(&[0; 4]);
     if nulls == 0 || nulls == present.len() {
         <bool as Encoder<bool>>::run_length_encode(page, present.len(), nulls == 0, 1)
     } else {
-        encode::<bool, _, _>(page, present.iter().copied(), 1)
+        encode::<bool, _, _>(page, present, 1)
     }
     .expect("writing to memory cannot fail");
     let length = (page.len() - start - 4) as u32;
     page[start..start + 4].copy_from_slice(&length.to_le_bytes());
-    nulls
 }
 
 fn data_page(

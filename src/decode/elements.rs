@@ -40,11 +40,12 @@ impl<'a> Elements<'a> {
                 _ => return Err(self.stop(self.grammar.fault("comma or bracket expected", at), at)),
             }
         }
+        let backslash = self.grammar.backslash();
         match self.grammar.value(at, 2, self.spans) {
             Ok(next) => self.next = next,
             Err(fault) => return Err(self.stop(fault, at)),
         }
-        self.cursor.go_to(at);
+        self.cursor.go_to(at, backslash != self.grammar.backslash());
         Ok(true)
     }
 

@@ -74,6 +74,11 @@ impl<'a> Grammar<'a> {
         self.end(end)
     }
 
+    /// Where the first backslash stands that was not yet passed.
+    pub(super) fn backslash(&self) -> usize {
+        self.backslash
+    }
+
     /// Nothing may stand at this structural.
     pub(super) fn end(&self, i: usize) -> Result<(), Fault> {
         if i == self.structurals.len() {

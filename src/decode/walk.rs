@@ -28,6 +28,8 @@ pub(super) struct Cursor<'a> {
     /// Strings that had to be unescaped.
     unescaped: &'a Arena<String>,
     structural: usize,
+    /// Whether strings here may hold escapes: looking for them costs more than anything else does.
+    escapes: bool,
 }
 
 impl<'a> Cursor<'a> {
@@ -37,11 +39,13 @@ impl<'a> Cursor<'a> {
         spans: &'a Spans,
         unescaped: &'a Arena<String>,
     ) -> Self {
-        Self { raw, structurals, spans, unescaped, structural: 0 }
+        Self { raw, structurals, spans, unescaped, structural: 0, escapes: true }
     }
 
-    pub(super) fn go_to(&mut self, structural: usize) {
+    /// Onto another value, which is known to hold escapes or not to.
+    pub(super) fn go_to(&mut self, structural: usize, escapes: bool) {
         self.structural = structural;
+        self.escapes = escapes;
     }
 
     #[inline]
@@ -128,7 +132,7 @@ impl<'a> Cursor<'a> {
             end -= 1; // white space in front of the separator
         }
         let text = &self.raw[start..end];
-        if memchr::memchr(b'\\', text.as_bytes()).is_none() {
+        if !self.escapes || memchr::memchr(b'\\', text.as_bytes()).is_none() {
             return text;
         }
         self.unescaped.alloc(unescape(text))
