@@ -91,6 +91,13 @@ impl Decoded {
     }
 }
 
+/// Inflates one gzip file and no more, to measure that alone; its inflated size, if it is sound.
+#[doc(hidden)]
+pub fn inflate(bytes: &[u8], caps: &Caps, scratch: &mut Scratch) -> Option<usize> {
+    let sound = inflate::gunzip(bytes, caps.inflated_bytes, &mut scratch.raw).is_ok();
+    sound.then_some(scratch.raw.len())
+}
+
 /// Decodes the bytes of one file, compressed or plain, into `sink`.
 pub fn decode(bytes: &[u8], caps: &Caps, scratch: &mut Scratch, sink: &mut impl Sink) -> Decoded {
     if bytes.is_empty() {
