@@ -86,7 +86,7 @@ fn inflating(bencher: Bencher) {
     let mut scratch = Scratch::default();
     bencher.counter(json()).counter(events()).bench_local(|| {
         for bytes in &ARCHIVE.files {
-            black_box(inflate(bytes, &Caps::default(), &mut scratch)).unwrap();
+            black_box(inflate(bytes, &Caps::default(), &mut scratch).unwrap());
         }
     });
 }

@@ -91,11 +91,11 @@ impl Decoded {
     }
 }
 
-/// Inflates one gzip file and no more, to measure that alone; its inflated size, if it is sound.
+/// Inflates one gzip file and no more, to measure and to fuzz that alone; nothing if it is damaged.
 #[doc(hidden)]
-pub fn inflate(bytes: &[u8], caps: &Caps, scratch: &mut Scratch) -> Option<usize> {
+pub fn inflate<'s>(bytes: &[u8], caps: &Caps, scratch: &'s mut Scratch) -> Option<&'s [u8]> {
     let sound = inflate::gunzip(bytes, caps.inflated_bytes, &mut scratch.raw).is_ok();
-    sound.then_some(scratch.raw.len())
+    sound.then_some(&scratch.raw)
 }
 
 /// Decodes the bytes of one file, compressed or plain, into `sink`.
