@@ -39,7 +39,7 @@ struct Archive {
 static ARCHIVE: LazyLock<Archive> = LazyLock::new(|| {
     let root = scratch_folder("archive");
     let summary = Corpus::new(Recipe::new(Shape::FewLarge, EVENTS, FILES)).write(&root).unwrap();
-    let disk = Disk::list(&[root.clone()]).unwrap();
+    let disk = Disk::list(std::slice::from_ref(&root)).unwrap();
     let read = |input| {
         let mut bytes = Vec::new();
         disk.read(input, &mut bytes).map(|()| bytes)
@@ -137,7 +137,7 @@ fn whole_way(bencher: Bencher, threads: usize) {
         .counter(events())
         .with_inputs(|| scratch_folder("case"))
         .bench_local_values(|dir| {
-            let source = Disk::list(&[ARCHIVE.root.clone()]).unwrap();
+            let source = Disk::list(std::slice::from_ref(&ARCHIVE.root)).unwrap();
             case::ingest(&source, &dir, &options, &pool, &Silent).unwrap()
         });
 }
