@@ -91,11 +91,14 @@ impl Decoded {
     }
 }
 
-/// Inflates one gzip file and no more, to measure and to fuzz that alone; nothing if it is damaged.
-#[doc(hidden)]
-pub fn inflate<'s>(bytes: &[u8], caps: &Caps, scratch: &'s mut Scratch) -> Option<&'s [u8]> {
-    let sound = inflate::gunzip(bytes, caps.inflated_bytes, &mut scratch.raw).is_ok();
-    sound.then_some(&scratch.raw)
+/// Inflates the bytes of one file and does nothing with them; returns how many there are.
+pub fn inflate_only(bytes: &[u8], caps: &Caps, scratch: &mut Scratch) -> u64 {
+    if !is_gzip(bytes) {
+        return bytes.len() as u64;
+    }
+    // A damaged file counts as far as it could be read.
+    let _ = inflate::gunzip(bytes, caps.inflated_bytes, &mut scratch.raw);
+    scratch.raw.len() as u64
 }
 
 /// Decodes the bytes of one file, compressed or plain, into `sink`.
