@@ -17,6 +17,8 @@ mod query;
 mod record;
 mod rows;
 mod scan;
+#[doc(hidden)]
+pub mod stage;
 
 pub use derive::{arn_account, service_of, user_agent_family};
 pub use dry_run::inflate_only;
