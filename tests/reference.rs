@@ -123,7 +123,9 @@ fn find_inside(object: &Map<String, Value>, out: &mut Vec<Value>) {
     if let Some(Value::String(text)) = object.get("CloudTrailEvent") {
         let Ok(Value::Object(mut record)) = serde_json::from_str(text) else { return };
         for (theirs, ours) in [("Username", "userIdentity"), ("Resources", "resources")] {
-            let has = |v: &&Value| v.as_str() != Some("") && v.as_array().is_none_or(|list| !list.is_empty());
+            let has = |v: &&Value| {
+                v.as_str() != Some("") && v.as_array().is_none_or(|list| !list.is_empty())
+            };
             if let Some(value) = object.get(theirs).filter(has)
                 && !record.contains_key(ours)
             {
