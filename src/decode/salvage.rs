@@ -151,6 +151,12 @@ fn read<S: Sink>(
         parser.parse(object, |cursor| reader.unit(cursor, &mut Record::default(), nested))
     };
     let Err(fault) = unit(object, reader) else { return Ok(()) };
+    if fault.reason == RejectReason::InvalidUtf8
+        && let Some((repaired, damaged)) = text::repair(object)
+    {
+        reader.reject(fault.reason, 0, &text::repaired(damaged));
+        return read(repaired.as_bytes(), reader, parser, nested);
+    }
     match text::mend(object) {
         Some(mended) if fault.reason == RejectReason::InvalidJson => unit(&mended, reader),
         _ => Err(fault),
