@@ -327,6 +327,9 @@ fn text_that_is_no_utf8_is_kept_and_told() {
         (decoded.rejected[0].reason, decoded.rejected[0].count),
         (RejectReason::InvalidUtf8, 0)
     );
+    // The same in a text that ends in the middle.
+    let (rebuilt, decoded) = read(&text[..text.len() - 10], &Caps::default());
+    assert_eq!((rebuilt.records.len(), decoded.seen), (RECORDS - 1, RECORDS as u64), "{decoded:?}");
     let lone = json!({"Records": records()}).to_string().replacen("amazonaws", "\\ud800", 1);
     let (rebuilt, decoded) = read(lone.as_bytes(), &Caps::default());
     assert_eq!((rebuilt.records.len(), decoded.rejected.len()), (RECORDS, 0));

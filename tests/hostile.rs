@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use trailinsight::decode::{Caps, Decoded, Record, Scratch, Sink, decode};
+use trailinsight::model::RejectReason;
 
 #[derive(Default)]
 struct Count(u64);
@@ -205,4 +206,24 @@ fn nothing_that_happens_to_a_file_brings_decoding_down() {
             });
         }
     });
+}
+
+/// Beginnings without ends, each of which might reach to the end of the file: what stands before is
+/// read, and the search is given up instead of taking quadratic time.
+#[test]
+fn dense_damage_is_given_up_and_told() {
+    let sound = r#"{"eventVersion":"1.08","eventID":"a","eventTime":"2024-05-03T10:00:00Z"}"#;
+    for (unit, end) in [
+        (r#"{"eventVersion":"#, ""),
+        (r#"{"eventVersion":""#, ""),
+        (r#"{"eventVersion":[1}"#, ""),
+        (r#"{"eventVersion":x"#, "}"),
+    ] {
+        let count = (256 << 10) / unit.len();
+        let text = format!("{{\"Records\":[{sound},{}{}", unit.repeat(count), end.repeat(count));
+        let decoded = account(text.as_bytes(), &Caps::default(), &mut Scratch::default());
+        assert_eq!(decoded.pushed, 1, "{unit}: {decoded:?}");
+        let given_up = decoded.rejected.iter().any(|r| r.reason == RejectReason::TooDamaged);
+        assert!(given_up, "{unit}: {}", reasons(&decoded));
+    }
 }

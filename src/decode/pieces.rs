@@ -147,12 +147,16 @@ pub(super) fn read<S: Sink>(
     outcome
 }
 
-/// Goes on over a value that is stepped over; whether its end is reached.
+/// Goes on over a value that is stepped over; whether its end is reached. Where a record begins
+/// before that, a bracket or quote was lost, and it is the end.
 fn skip(place: &mut Place, window: &[u8]) -> bool {
     let Some(scanner) = &mut place.skip else { return true };
-    match scanner.feed(&window[place.at..]) {
-        End::At(len) | End::Lost(len) => place.at += len,
-        End::Open => {
+    let rest = &window[place.at..];
+    let next = rest.get(1..).and_then(|rest| memchr::memmem::find(rest, NEXT_RECORD));
+    let next = next.map(|next| next + 1);
+    match (scanner.feed(&rest[..next.unwrap_or(rest.len())]), next) {
+        (End::At(len) | End::Lost(len), _) | (End::Open, Some(len)) => place.at += len,
+        (End::Open, None) => {
             place.at = window.len();
             if !place.whole {
                 return false;

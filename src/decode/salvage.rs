@@ -14,7 +14,7 @@ use memchr::memmem;
 use std::ops::Range;
 
 /// Searching for ends that are not there may cost this many times the text before it is cut short,
-/// so that no text takes quadratic time.
+/// and as much again before it is given up, so that no text takes quadratic time.
 const SEARCHES: usize = 16;
 /// How far is searched then: a record of a usual size.
 const SHORT_SEARCH_BYTES: usize = 4 << 10;
@@ -26,6 +26,7 @@ struct Search<'r> {
     first_key: Vec<u8>,
     cap_bytes: usize,
     budget_bytes: usize,
+    short_budget_bytes: usize,
 }
 
 /// Pushes what can be saved of `raw`, from the beginning of its list of records on.
@@ -51,8 +52,13 @@ pub(super) fn records_from<S: Sink>(
         first_key: FIRST_KEY.to_vec(),
         cap_bytes: reader.caps.record_bytes,
         budget_bytes: raw.len().saturating_mul(SEARCHES),
+        short_budget_bytes: raw.len().saturating_mul(SEARCHES),
     };
     while let Some(start) = memchr::memchr(b'{', &raw[at..]).map(|i| at + i) {
+        if search.short_budget_bytes == 0 {
+            let detail = format!("given up {} bytes before the end", raw.len() - start);
+            return reader.reject(RejectReason::TooDamaged, 0, &detail);
+        }
         let (reason, detail) = match search.end(start) {
             Ok(end) => match read(&raw[start..end], reader, parser, nested) {
                 Ok(()) => {
@@ -67,6 +73,7 @@ pub(super) fn records_from<S: Sink>(
                 }
                 // Inside of a bad object another may begin: a quote or bracket was lost before it.
                 Err(fault) => {
+                    search.spend(end - start);
                     at = search.next_start(start + 1).filter(|next| *next < end).unwrap_or(end);
                     (fault.reason, fault.detail)
                 }
@@ -96,22 +103,30 @@ impl Search<'_> {
         match cut::value_end(within) {
             End::At(len) => Ok(start + len),
             End::Lost(at) => {
-                self.budget_bytes = self.budget_bytes.saturating_sub(at);
+                self.spend(at);
                 Err(RejectReason::InvalidJson)
             }
             End::Open => {
-                self.budget_bytes = self.budget_bytes.saturating_sub(within.len());
+                self.spend(within.len());
                 let over = within.len() == self.cap_bytes && rest.len() > within.len();
                 Err(if over { RejectReason::OverRecordCap } else { RejectReason::InvalidJson })
             }
         }
     }
 
+    fn spend(&mut self, bytes: usize) {
+        let budget = match self.budget_bytes {
+            0 => &mut self.short_budget_bytes,
+            _ => &mut self.budget_bytes,
+        };
+        *budget = budget.saturating_sub(bytes);
+    }
+
     /// The same for records with line breaks in their strings, which have to be mended.
     fn end_across_lines(&mut self, start: usize) -> Option<usize> {
         let rest = &self.raw[start..];
-        let limit = self.cap_bytes.min(self.budget_bytes).min(rest.len());
-        self.budget_bytes -= limit;
+        let limit = self.cap_bytes.min(self.budget_bytes.max(SHORT_SEARCH_BYTES)).min(rest.len());
+        self.spend(limit);
         match cut::value_end_across_lines(&rest[..limit]) {
             End::At(len) => Some(start + len),
             _ => None,
@@ -146,6 +161,12 @@ fn read<S: Sink>(
         parser.parse(object, |cursor| reader.unit(cursor, &mut Record::default(), nested))
     };
     let Err(fault) = unit(object, reader) else { return Ok(()) };
+    if fault.reason == RejectReason::InvalidUtf8
+        && let Some((repaired, damaged)) = text::repair(object)
+    {
+        reader.reject(fault.reason, 0, &text::repaired(damaged));
+        return read(repaired.as_bytes(), reader, parser, nested);
+    }
     match text::mend(object) {
         Some(mended) if fault.reason == RejectReason::InvalidJson => unit(&mended, reader),
         _ => Err(fault),

@@ -17,6 +17,7 @@ words! {
         InvalidJson = "invalid_json",
         InvalidUtf8 = "invalid_utf8",
         TooDeep = "too_deep",
+        TooDamaged = "too_damaged",
         NotCloudTrail = "not_cloudtrail",
         NotARecord = "not_a_record",
         MissingEventTime = "missing_event_time",
