@@ -11,6 +11,8 @@ mod decode;
 mod determinism;
 mod facts;
 mod incident;
+mod resume;
 mod roundtrip;
+mod selection;
 mod support;
 mod tidy;

@@ -2,9 +2,11 @@
 
 mod disk;
 mod key;
+mod select;
 
 pub use disk::{Disk, Error};
 pub use key::{Key, KeyKind};
+pub use select::prunes;
 
 use std::io;
 
@@ -15,12 +17,24 @@ pub struct Input {
     pub name: String,
     /// Size as stored, in bytes.
     pub bytes: u64,
+    /// Changes when the content may have changed: on disk, the time of the last change in
+    /// nanoseconds since the epoch.
+    pub stamp: i64,
     /// The user named this very file, so it is meant to be a trail file.
     pub named: bool,
     pub(crate) path: std::path::PathBuf,
 }
 
-/// A listed archive. Inputs are sorted by name, so equal archives are read alike.
+impl Input {
+    /// What its whole path says, also the part above the SOURCE.
+    #[must_use]
+    pub fn key_text(&self) -> std::borrow::Cow<'_, str> {
+        self.path.to_string_lossy()
+    }
+}
+
+/// A listed archive. Inputs are sorted by name, so equal archives are read alike; no two have the
+/// same name.
 pub trait Source: Sync {
     fn inputs(&self) -> &[Input];
 
