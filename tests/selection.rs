@@ -11,7 +11,7 @@ use trailinsight::model::{Ledger, Selection, Timestamp};
 
 const KEY: &str = "AWSLogs/111122223333/CloudTrail";
 
-fn event(id: u32, time: &str, name: &str, change: Value) -> Value {
+fn event(id: u32, time: &str, name: &str, change: &Value) -> Value {
     let mut event = json!({
         "eventVersion": "1.09", "eventTime": time, "eventName": name, "eventID": format!("id-{id}"),
         "eventSource": "iam.amazonaws.com", "awsRegion": "eu-west-1", "readOnly": false,
@@ -31,19 +31,19 @@ fn archive(root: &Path) {
     };
     put(
         "eu-west-1/2024/05/01/a.json",
-        &[event(1, "2024-05-01T10:00:00Z", "CreateUser", json!({}))],
+        &[event(1, "2024-05-01T10:00:00Z", "CreateUser", &json!({}))],
     );
     put(
         "eu-west-1/2024/05/03/b.json",
         &[
-            event(2, "2024-05-02T23:59:59Z", "CreateUser", json!({})),
-            event(3, "2024-05-03T00:00:00Z", "CreateUser", json!({})),
-            event(4, "2024-05-03T10:00:00Z", "ListUsers", json!({"readOnly": true})),
+            event(2, "2024-05-02T23:59:59Z", "CreateUser", &json!({})),
+            event(3, "2024-05-03T00:00:00Z", "CreateUser", &json!({})),
+            event(4, "2024-05-03T10:00:00Z", "ListUsers", &json!({"readOnly": true})),
             event(
                 5,
                 "2024-05-03T11:00:00Z",
                 "GetObject",
-                json!({
+                &json!({
                     "eventSource": "s3.amazonaws.com", "eventCategory": "Data", "readOnly": true,
                     "userIdentity": {"type": "AssumedRole", "accessKeyId": "ASIAROLE",
                         "arn": "arn:aws:sts::111122223333:assumed-role/app/i-1",
@@ -51,16 +51,16 @@ fn archive(root: &Path) {
                             "arn": "arn:aws:iam::111122223333:role/app"}}},
                 }),
             ),
-            event(6, "2024-05-04T00:00:00Z", "DeleteUser", json!({})),
+            event(6, "2024-05-04T00:00:00Z", "DeleteUser", &json!({})),
         ],
     );
     put(
         "us-east-1/2024/05/03/c.json",
-        &[event(7, "2024-05-03T12:00:00Z", "ConsoleLogin", json!({"awsRegion": "us-east-1"}))],
+        &[event(7, "2024-05-03T12:00:00Z", "ConsoleLogin", &json!({"awsRegion": "us-east-1"}))],
     );
     put(
         "eu-west-1/2024/05/09/d.json",
-        &[event(8, "2024-05-09T10:00:00Z", "CreateUser", json!({}))],
+        &[event(8, "2024-05-09T10:00:00Z", "CreateUser", &json!({}))],
     );
 }
 

@@ -88,12 +88,12 @@ fn category<'r>(record: &Record<'r>) -> &'r str {
 pub(super) struct Filtered<'f, 's, S> {
     sink: S,
     filter: &'f mut Filter<'s>,
-    pub(super) filtered: u64,
+    pub(super) left_out: u64,
 }
 
 impl<'f, 's, S: Sink> Filtered<'f, 's, S> {
     pub(super) fn new(sink: S, filter: &'f mut Filter<'s>) -> Self {
-        Self { sink, filter, filtered: 0 }
+        Self { sink, filter, left_out: 0 }
     }
 }
 
@@ -102,7 +102,7 @@ impl<S: Sink> Sink for Filtered<'_, '_, S> {
         if self.filter.everything || self.filter.takes(record) {
             self.sink.record(record);
         } else {
-            self.filtered += 1;
+            self.left_out += 1;
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{Error, dedupe, part};
 use crate::archive::{self, Input, Key, Source};
 use crate::decode::{Caps, Decoded, Kind, Rejected, Scratch, decode};
 use crate::model::{Ledger, Reject, RejectReason, Selection, Timestamp};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -75,13 +75,17 @@ pub fn ingest(
     progress: &dyn Progress,
 ) -> Result<Manifest, Error> {
     let folder = Folder::take(dir, options.fresh)?;
-    let journal = Journal::open(dir, &options.selection)?;
+    let mut journal = Journal::open(dir, &options.selection)?;
     let selection = journal.state.selection.clone();
     let before = Manifest::read(dir).ok();
-    let todo = Todo::of(source, &selection, &journal.state);
-    if todo.is_another_archive(&journal.state) {
+    let mut todo = Todo::of(source, &selection, &journal.state);
+    if todo.is_another_archive() {
         let files = todo.plan.gone;
         return Err(Error::OtherArchive { path: dir.to_owned(), files });
+    }
+    let files = std::mem::take(&mut todo.forgotten);
+    if !files.is_empty() {
+        journal.append(Line::Forget { files })?;
     }
     let mut living: BTreeSet<String> = journal.state.parts.keys().cloned().collect();
     living.extend(before.iter().flat_map(|m| m.parts.iter().map(|p| p.name.clone())));
@@ -102,20 +106,25 @@ pub fn ingest(
     };
     let results: Vec<Result<(), Error>> = pool.broadcast(|_| run.work());
     results.into_iter().collect::<Result<(), Error>>()?;
-    run.finish(before)
+    run.finish(before.as_ref())
 }
 
 /// Which inputs are to be read.
 struct Todo {
     inputs: Vec<usize>,
     pruned: u64,
+    /// Files of the case that hold events and are as they were.
+    unchanged: u64,
+    /// Files of the case that are gone and left nothing in the table: nobody need hear of them.
+    forgotten: Vec<String>,
     plan: Plan,
 }
 
 impl Todo {
     fn of(source: &dyn Source, selection: &Selection, state: &State) -> Self {
-        let mut todo = Self { inputs: Vec::new(), pruned: 0, plan: Plan::default() };
-        let mut known = 0;
+        let (inputs, forgotten) = (Vec::new(), Vec::new());
+        let mut todo = Self { inputs, pruned: 0, unchanged: 0, forgotten, plan: Plan::default() };
+        let mut known = HashSet::new();
         for (number, input) in source.inputs().iter().enumerate() {
             if !input.named && archive::prunes(selection, &Key::parse(&input.key_text())) {
                 todo.pruned += 1;
@@ -123,25 +132,31 @@ impl Todo {
             }
             todo.plan.files += 1;
             let account = state.accounts.get(&input.name);
-            known += u64::from(account.is_some());
+            known.extend(account.map(|a| a.name.as_str()));
             let same = account.is_some_and(|a| (a.bytes, a.stamp) == (input.bytes, input.stamp));
             if same && account.is_some_and(Account::is_final) {
                 todo.plan.done += 1;
+                todo.unchanged += u64::from(account.is_some_and(|a| a.stored > 0));
                 continue;
             }
             todo.plan.changed += u64::from(account.is_some() && !same);
             todo.plan.bytes += input.bytes;
             todo.inputs.push(number);
         }
-        todo.plan.gone = state.accounts.len() as u64 - known;
+        for account in state.accounts.values().filter(|a| !known.contains(a.name.as_str())) {
+            if account.stored > 0 {
+                todo.plan.gone += 1;
+            } else {
+                todo.forgotten.push(account.name.clone());
+            }
+        }
         todo
     }
 
     /// Files come and go in an archive, but not all at once: where none is as it was and some are
     /// missing, two archives would be mixed.
-    fn is_another_archive(&self, state: &State) -> bool {
-        let holds_events = state.accounts.values().any(|a| a.stored > 0);
-        holds_events && self.plan.gone > 0 && self.plan.done == 0
+    fn is_another_archive(&self) -> bool {
+        self.plan.gone > 0 && self.unchanged == 0
     }
 }
 
@@ -192,7 +207,7 @@ impl Run<'_> {
                 Ok(()) => decode(&bytes, &self.options.caps, &mut scratch, &mut sink),
                 Err(error) => Decoded::broken(0, RejectReason::Unreadable, error.to_string()),
             };
-            let filtered = sink.filtered;
+            let filtered = sink.left_out;
             self.progress.file(input.bytes, decoded.inflated_bytes, decoded.seen);
             pending.accounts.push(account(input, reading, decoded, filtered));
             if builder.rows() >= PART_ROWS || builder.heap_bytes() >= self.part_bytes {
@@ -228,9 +243,9 @@ impl Run<'_> {
         self.journal.lock().expect("no worker panics with the lock")
     }
 
-    fn finish(self, before: Option<Manifest>) -> Result<Manifest, Error> {
+    fn finish(self, before: Option<&Manifest>) -> Result<Manifest, Error> {
         let mut journal = self.journal.into_inner().expect("no worker panics with the lock");
-        let unchanged = before.as_ref().filter(|m| m.journal_bytes == journal.bytes());
+        let unchanged = before.filter(|m| m.journal_bytes == journal.bytes());
         let settled = match unchanged.map(|m| &m.ledger.records) {
             Some(r) => Settled { duplicate: r.duplicate, conflict: r.conflict, amended: r.amended },
             None => settle(&self.folder, &mut journal, self.options.memory_bytes as u64)?,
@@ -250,11 +265,11 @@ impl Run<'_> {
             "the table and the ledger differ"
         );
         let dir = self.folder.dir();
-        if before.as_ref().is_some_and(|before| before.parts != manifest.parts) {
+        if before.is_some_and(|before| before.parts != manifest.parts) {
             // They are of the events as they were.
             self.folder.remove(&dir.join(folder::FINDINGS))?;
         }
-        if before.as_ref() != Some(&manifest) {
+        if before != Some(&manifest) {
             manifest.write(dir)?;
         }
         self.folder.sweep(&journal.state.parts.keys().cloned().collect())?;

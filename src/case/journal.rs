@@ -97,6 +97,10 @@ pub(super) enum Line {
         part: Option<Part>,
         files: Vec<Account>,
     },
+    /// Files that are gone from the archive and left nothing in the table.
+    Forget {
+        files: Vec<String>,
+    },
     /// A part was written again without what does not belong in the table, or is empty now.
     Swap {
         old: String,
@@ -124,6 +128,11 @@ impl State {
                 for account in files {
                     self.next_reading = self.next_reading.max(account.reading + 1);
                     self.accounts.insert(account.name.clone(), account);
+                }
+            }
+            Line::Forget { files } => {
+                for name in files {
+                    self.accounts.remove(&name);
                 }
             }
             Line::Swap { old, new } => {
@@ -278,7 +287,7 @@ mod tests {
         for cut in begun..whole {
             fs::write(&path, &text[..cut as usize]).unwrap();
             let mut journal = Journal::open(dir.path(), &selection).unwrap();
-            let lines = text[..cut as usize].iter().filter(|&&b| b == b'\n').count() as u64 - 1;
+            let lines = text[..cut as usize].split(|&b| b == b'\n').count() as u64 - 2;
             assert_eq!(journal.state.next_reading(), lines, "cut at {cut}");
             let files = vec![account(9, "z")];
             journal.append(Line::Read { part: None, files }).unwrap();

@@ -19,18 +19,18 @@ impl Lock {
         let path = case.join(NAME);
         let file = File::options().create(true).append(true).open(&path);
         let file = file.map_err(Error::io("create", &path))?;
-        Self::taken(file.try_lock(), file, case)
+        Self::taken(&file.try_lock(), file, case)
     }
 
     /// To read: others may read too. A case on a disk that cannot be written has no lock to take.
     pub(super) fn shared(case: &Path) -> Result<Self, Error> {
         match File::open(case.join(NAME)) {
-            Ok(file) => Self::taken(file.try_lock_shared(), file, case),
+            Ok(file) => Self::taken(&file.try_lock_shared(), file, case),
             Err(_) => Ok(Self(None)),
         }
     }
 
-    fn taken(result: Result<(), TryLockError>, file: File, case: &Path) -> Result<Self, Error> {
+    fn taken(result: &Result<(), TryLockError>, file: File, case: &Path) -> Result<Self, Error> {
         match result {
             Ok(()) => Ok(Self(Some(file))),
             Err(TryLockError::WouldBlock) => Err(Error::InUse { path: case.to_owned() }),

@@ -33,7 +33,7 @@ Exit codes: 0 done and whole; 1 done, and a finding reached --fail-on; 2 bad usa
 pub enum Command {
     /// The main job: ingest, detect, analyze, narrate, report
     #[command(after_help = ANALYZE_EXAMPLES)]
-    Analyze(Analyze),
+    Analyze(Box<Analyze>),
     /// Read an archive into a case and stop there
     Ingest(Ingest),
     /// Everything after ingest, on a case that is already there

@@ -55,7 +55,7 @@ fn now() -> Timestamp {
 
 fn dispatch(command: Command, argv: Vec<String>, ui: &ui::Ui) -> Result<Exit, Failure> {
     match command {
-        Command::Analyze(args) => analyze::analyze(args, argv, ui),
+        Command::Analyze(args) => analyze::analyze(*args, argv, ui),
         Command::Report(args) => analyze::report(args, argv, ui),
         Command::Ingest(args) => ingest::run(&args, ui),
         Command::Query(args) => query::run(&args, ui),

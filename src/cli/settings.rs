@@ -16,8 +16,8 @@ const TOP: usize = 100;
 const MEMORY_SHARE: u64 = 4;
 /// Where the system does not say how much memory there is.
 const MEMORY_FALLBACK_BYTES: u64 = 2 << 30;
-/// Below this the parts become too small to be worth reading.
-const MEMORY_LEAST_BYTES: u64 = 64 << 20;
+/// Below this a part is hardly larger than a file.
+const MEMORY_LEAST_BYTES: u64 = 8 << 20;
 
 /// `trailinsight.toml`: what changes findings or prose.
 #[derive(Debug, Default, Deserialize)]
