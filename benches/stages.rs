@@ -131,7 +131,7 @@ impl Progress for Silent {
 #[divan::bench(name = "5 ingest", args = [1, 2], sample_count = 20)]
 fn whole_way(bencher: Bencher, threads: usize) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let options = Options { memory_bytes: MEMORY_BYTES, caps: Caps::default() };
+    let options = Options { memory_bytes: MEMORY_BYTES, ..Options::default() };
     bencher
         .counter(json())
         .counter(events())

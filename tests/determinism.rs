@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::Command;
 use trailinsight::archive::{Disk, Input, Source};
 use trailinsight::case;
-use trailinsight::decode::Caps;
 
 fn incident() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident")
@@ -39,8 +38,8 @@ impl Source for Backwards {
     fn skipped(&self) -> u64 {
         self.0.skipped()
     }
-    fn read(&self, input: &Input, buffer: &mut Vec<u8>) -> io::Result<()> {
-        self.0.read(input, buffer)
+    fn open(&self, input: &Input) -> io::Result<Box<dyn io::Read + '_>> {
+        self.0.open(input)
     }
 }
 
@@ -59,7 +58,7 @@ fn threads_and_order_change_nothing() {
     let mut inputs = disk.inputs().to_vec();
     inputs.reverse();
     let case = dir.path().join("backwards");
-    let options = case::Options { memory_bytes: 64 << 20, caps: Caps::default() };
+    let options = case::Options { memory_bytes: 64 << 20, ..Default::default() };
     case::ingest(&Backwards(disk, inputs), &case, &options, &pool(2), &Silent).unwrap();
     let backwards =
         report(&["report", "--case", case.to_str().unwrap()], &dir.path().join("three"));

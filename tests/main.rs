@@ -14,6 +14,8 @@ mod facts;
 mod hostile;
 mod incident;
 mod reference;
+mod resume;
 mod roundtrip;
+mod selection;
 mod support;
 mod tidy;

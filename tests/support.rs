@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use trailinsight::analyze::Analysis;
 use trailinsight::archive::{Disk, Source};
 use trailinsight::case::{self, Case, Progress};
-use trailinsight::decode::Caps;
 use trailinsight::detect::Rules;
 
 /// Public CloudTrail data with ground truth, kept beside a checkout and never in it. Tests that
@@ -28,7 +27,7 @@ impl Progress for Silent {
 }
 
 pub(crate) fn ingest(source: &dyn Source, dir: &Path, threads: usize) -> Case {
-    let options = case::Options { memory_bytes: 256 << 20, caps: Caps::default() };
+    let options = case::Options { memory_bytes: 256 << 20, ..Default::default() };
     case::ingest(source, dir, &options, &pool(threads), &Silent).unwrap();
     Case::open(dir).unwrap()
 }

@@ -1,9 +1,10 @@
 //! Archives in folders and single files.
 
 use super::{Input, Key, KeyKind, Source};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -33,9 +34,24 @@ impl Disk {
                 if sources.len() > 1 { format!("{}/", source.display()) } else { String::new() };
             disk.list_one(source, &prefix)?;
         }
-        disk.inputs.sort_by(|a, b| a.name.cmp(&b.name));
+        disk.inputs.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
         disk.inputs.dedup_by(|a, b| a.path == b.path);
+        disk.tell_apart();
         Ok(disk)
+    }
+
+    /// Names that are no UTF-8 may print alike; a case knows files by name.
+    fn tell_apart(&mut self) {
+        let mut same = 1;
+        for at in 1..self.inputs.len() {
+            let (before, here) = self.inputs.split_at_mut(at);
+            if before[at - same].name == here[0].name {
+                same += 1;
+                here[0].name.push_str(&format!(" ({same})"));
+            } else {
+                same = 1;
+            }
+        }
     }
 
     fn list_one(&mut self, source: &Path, prefix: &str) -> Result<(), Error> {
@@ -52,6 +68,7 @@ impl Disk {
             self.inputs.push(Input {
                 name,
                 bytes: metadata.len(),
+                stamp: stamp(&metadata),
                 named: true,
                 path: source.to_owned(),
             });
@@ -65,7 +82,7 @@ impl Disk {
                 // fails by name and the ledger tells.
                 let error = entry.expect_err("just matched");
                 if let Some(path) = error.path() {
-                    self.push(source, path, prefix, 0);
+                    self.push(source, path, prefix, None);
                 }
                 continue;
             };
@@ -73,10 +90,10 @@ impl Disk {
                 continue;
             }
             files += 1;
-            let bytes = entry.metadata().map_or(0, |m| m.len());
+            let metadata = entry.metadata().ok();
             match Key::parse(&entry.path().to_string_lossy()).kind {
                 KeyKind::Events | KeyKind::Candidate => {
-                    self.push(source, entry.path(), prefix, bytes);
+                    self.push(source, entry.path(), prefix, metadata);
                 }
                 KeyKind::Digest | KeyKind::Aggregated | KeyKind::Other => self.skipped += 1,
             }
@@ -90,11 +107,17 @@ impl Disk {
         Ok(())
     }
 
-    fn push(&mut self, source: &Path, path: &Path, prefix: &str, bytes: u64) {
+    fn push(&mut self, source: &Path, path: &Path, prefix: &str, metadata: Option<Metadata>) {
         let relative = path.strip_prefix(source).unwrap_or(path);
         let name = format!("{prefix}{}", relative.display());
-        self.inputs.push(Input { name, bytes, named: false, path: path.to_owned() });
+        let (bytes, stamp) = metadata.map_or((0, 0), |m| (m.len(), stamp(&m)));
+        self.inputs.push(Input { name, bytes, stamp, named: false, path: path.to_owned() });
     }
+}
+
+fn stamp(metadata: &Metadata) -> i64 {
+    let since = metadata.modified().ok().and_then(|m| m.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 impl Source for Disk {
@@ -106,11 +129,7 @@ impl Source for Disk {
         self.skipped
     }
 
-    fn read(&self, input: &Input, buffer: &mut Vec<u8>) -> io::Result<()> {
-        buffer.clear();
-        let mut file = File::open(&input.path)?;
-        buffer.reserve(usize::try_from(input.bytes).unwrap_or(0) + 1);
-        file.read_to_end(buffer)?;
-        Ok(())
+    fn open(&self, input: &Input) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(File::open(&input.path)?))
     }
 }

@@ -1,5 +1,7 @@
 //! What the key of an object says about it before a byte is read. Pure.
 
+use crate::model::Timestamp;
+
 /// What the kind folder or the file name promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
@@ -21,6 +23,8 @@ pub struct Key<'a> {
     pub kind: KeyKind,
     pub account: Option<&'a str>,
     pub region: Option<&'a str>,
+    /// Midnight of the day of delivery.
+    pub day: Option<Timestamp>,
 }
 
 /// Endings under which people keep records.
@@ -55,8 +59,20 @@ impl<'a> Key<'a> {
             } else {
                 KeyKind::Other
             };
-            Self { kind, account: None, region: None }
+            let plain = Self { kind, account: None, region: None, day: None };
+            Self::from_name(key.rsplit('/').next().unwrap_or(key), kind).unwrap_or(plain)
         })
+    }
+
+    /// `account_CloudTrail_region_YYYYMMDDTHHmmZ_suffix.json.gz`, wherever people have put it.
+    fn from_name(name: &'a str, kind: KeyKind) -> Option<Self> {
+        let mut words = name.split('_');
+        let account = words.next().filter(|a| is_account(a))?;
+        let "CloudTrail" = words.next()? else { return None };
+        let region = words.next()?;
+        let date = words.next().filter(|d| d.is_ascii() && d.get(8..9) == Some("T"))?;
+        let day = day(&date[..4], &date[4..6], &date[6..8])?;
+        Some(Self { kind, account: Some(account), region: Some(region), day: Some(day) })
     }
 
     fn from_layout(key: &'a str) -> Option<Self> {
@@ -66,7 +82,7 @@ impl<'a> Key<'a> {
         if account.starts_with("o-") {
             account = segments.next()?;
         }
-        if account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
+        if !is_account(account) {
             return None;
         }
         let kind = match segments.next()? {
@@ -75,8 +91,19 @@ impl<'a> Key<'a> {
             "CloudTrail-Aggregated" => KeyKind::Aggregated,
             _ => return None,
         };
-        Some(Self { kind, account: Some(account), region: segments.next() })
+        let region = segments.next();
+        let mut date = || Some((segments.next()?, segments.next()?, segments.next()?));
+        let day = date().and_then(|(year, month, date)| day(year, month, date));
+        Some(Self { kind, account: Some(account), region, day })
     }
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn day(year: &str, month: &str, date: &str) -> Option<Timestamp> {
+    Timestamp::parse(&format!("{year}-{month}-{date}"))
 }
 
 #[cfg(test)]

@@ -1,42 +1,65 @@
 //! Each event once: CloudTrail delivers at least once, and two trails deliver twice.
 //!
-//! Every row leaves a small key on disk beside its part. After the parts are written, the keys are
-//! read in slices of the hash space that fit the memory budget, and rows that lose are taken out of
-//! their parts. Of equal events the longest body is kept, then the first file by name, then the
-//! first place in it: so which one stays does not depend on who read what when.
+//! Every row leaves a small key on disk beside its part, whether it stands in the table or was
+//! taken out as a repeat. The keys are read in slices of the hash space that fit the memory budget.
+//! Of equal events the longest body is kept, then the first file by name, then the first place in
+//! it: so which one stays does not depend on who read what when, nor on what was there before.
 
 use super::Error;
 use crate::decode::Record;
+use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::hash::BuildHasher;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Identity of one row, 28 bytes on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Identity of one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key {
     /// Hash of event id and recipient account; 0 where there is no event id.
     hash: u128,
+    /// The same of the event that this record replaces, or 0.
+    amends: u128,
     body_bytes: u32,
     /// Number of the file within its part.
-    file: u32,
+    pub(super) file: u32,
     index: u32,
+    /// The row was taken out of the table as a repeat.
+    pub(super) spare: bool,
 }
 
-const KEY_BYTES: usize = 28;
+/// On disk, without `amends`: few records amend another, so theirs stand at the end of the file.
+const KEY_BYTES: usize = 29;
+const AMENDMENT_BYTES: usize = 20;
+const COUNT_BYTES: usize = 4;
 /// What one key costs while a slice is sorted.
 const SORT_BYTES: u64 = 64;
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Addendum {
+    reason: String,
+    #[serde(rename = "originalEventID")]
+    original_event_id: String,
+}
+
 impl Key {
     pub(super) fn of(record: &Record<'_>, file: u32) -> Self {
-        let hash = record.event_id.filter(|id| !id.is_empty()).map_or(0, |id| {
-            let account = record.recipient_account_id.unwrap_or_default();
-            let half = |seed: u64| {
-                u128::from(foldhash::fast::FixedState::with_seed(seed).hash_one((id, account)))
-            };
-            (half(0) << 64 | half(1)).max(1)
-        });
-        Self { hash, body_bytes: record.raw_bytes, file, index: record.index }
+        let account = record.recipient_account_id.unwrap_or_default();
+        let hash = record.event_id.map_or(0, |id| identity(id, account));
+        let addendum = record.addendum.and_then(|a| serde_json::from_slice::<Addendum>(a).ok());
+        let amends = addendum
+            .filter(|a| a.reason == "UPDATED_DATA")
+            .map_or(0, |a| identity(&a.original_event_id, account));
+        // A record that names itself replaces nothing.
+        let amends = if amends == hash { 0 } else { amends };
+        let (body_bytes, index) = (record.raw_bytes, record.index);
+        Self { hash, amends, body_bytes, file, index, spare: false }
+    }
+
+    pub(super) fn placed(self, spare: bool) -> Self {
+        Self { spare, ..self }
     }
 
     fn print(self, out: &mut Vec<u8>) {
@@ -44,98 +67,217 @@ impl Key {
         for number in [self.body_bytes, self.file, self.index] {
             out.extend_from_slice(&number.to_le_bytes());
         }
+        out.push(u8::from(self.spare));
     }
 
     fn parse(bytes: &[u8]) -> Self {
-        let number = |at: usize| {
-            u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes were taken"))
-        };
-        let hash = u128::from_le_bytes(bytes[..16].try_into().expect("sixteen bytes were taken"));
-        Self { hash, body_bytes: number(16), file: number(20), index: number(24) }
+        Self {
+            hash: wide(&bytes[..16]),
+            amends: 0,
+            body_bytes: number(&bytes[16..20]),
+            file: number(&bytes[20..24]),
+            index: number(&bytes[24..28]),
+            spare: bytes[28] != 0,
+        }
     }
 }
 
+fn identity(event_id: &str, account: &str) -> u128 {
+    if event_id.is_empty() {
+        return 0;
+    }
+    let half = |seed: u64| {
+        u128::from(foldhash::fast::FixedState::with_seed(seed).hash_one((event_id, account)))
+    };
+    (half(0) << 64 | half(1)).max(1)
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes(bytes.try_into().expect("four bytes were taken"))
+}
+
+fn wide(bytes: &[u8]) -> u128 {
+    u128::from_le_bytes(bytes.try_into().expect("sixteen bytes were taken"))
+}
+
+/// Writes the keys of one part; they are on disk when this returns.
 pub(super) fn write_keys(path: &Path, keys: &[Key]) -> Result<(), Error> {
-    let mut out = Vec::with_capacity(keys.len() * KEY_BYTES);
+    let mut out = Vec::with_capacity(COUNT_BYTES + keys.len() * KEY_BYTES);
+    out.extend_from_slice(&(keys.len() as u32).to_le_bytes());
     for key in keys {
         key.print(&mut out);
     }
-    fs::write(path, out).map_err(Error::io("write", path))
+    for (row, key) in keys.iter().enumerate().filter(|(_, key)| key.amends != 0) {
+        out.extend_from_slice(&(row as u32).to_le_bytes());
+        out.extend_from_slice(&key.amends.to_le_bytes());
+    }
+    let mut file = File::create(path).map_err(Error::io("create", path))?;
+    file.write_all(&out).and_then(|()| file.sync_all()).map_err(Error::io("write", path))
 }
 
-/// The keys of one part: where they are, and the rank of each of its files in the order of names.
+pub(super) fn read_keys(path: &Path) -> Result<Vec<Key>, Error> {
+    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    let damaged = || Error::io("read", path)(std::io::ErrorKind::InvalidData.into());
+    let (count, rest) = bytes.split_at_checked(COUNT_BYTES).ok_or_else(damaged)?;
+    let rows = number(count) as usize * KEY_BYTES;
+    let (rows, amendments) = rest.split_at_checked(rows).ok_or_else(damaged)?;
+    let mut keys: Vec<Key> = rows.chunks_exact(KEY_BYTES).map(Key::parse).collect();
+    for amendment in amendments.chunks_exact(AMENDMENT_BYTES) {
+        let row = number(&amendment[..4]) as usize;
+        keys.get_mut(row).ok_or_else(damaged)?.amends = wide(&amendment[4..]);
+    }
+    Ok(keys)
+}
+
+/// The keys of one part: where they are, and the rank of each of its files in the order of names;
+/// none for a file whose rows do not count any more.
 pub(super) struct PartKeys {
     pub(super) path: PathBuf,
-    pub(super) file_ranks: Vec<u32>,
+    pub(super) file_ranks: Vec<Option<u32>>,
 }
 
-/// Rows to take out, by place of the part in `parts`; rows ascending.
-pub(super) fn losers(
-    parts: &[PartKeys],
-    memory_bytes: u64,
-) -> Result<BTreeMap<usize, Vec<u32>>, Error> {
+/// Rows that do not belong in the table.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Repeats {
+    /// By place of the part in `parts`; rows ascending.
+    pub(super) rows: BTreeMap<usize, Vec<u32>>,
+    /// Of these, with a body of another length than the one kept.
+    pub(super) conflict: u64,
+    /// Events that were replaced by another record.
+    pub(super) amended: u64,
+}
+
+/// Finds repeated events over all parts.
+pub(super) fn repeats(parts: &[PartKeys], memory_bytes: u64) -> Result<Repeats, Error> {
     let total: u64 = parts.iter().map(|p| fs::metadata(&p.path).map_or(0, |m| m.len())).sum();
     let slices = (total / KEY_BYTES as u64 * SORT_BYTES).div_ceil(memory_bytes.max(1)).max(1);
-    let mut losers: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+    let mut repeats = Repeats::default();
     for slice in 0..slices {
-        for (part, row) in slice_losers(parts, slice, slices)? {
-            losers.entry(part).or_default().push(row);
+        // The top 32 bits, scaled to the number of slices.
+        let within = |hash: u128| ((hash >> 96) as u64 * slices) >> 32 == slice;
+        let mut entries = entries(parts, within)?;
+        entries.sort_unstable_by_key(|e| (e.hash, e.order));
+        for group in entries.chunk_by(|a, b| a.hash == b.hash) {
+            repeats.add(group);
         }
     }
-    for rows in losers.values_mut() {
+    for rows in repeats.rows.values_mut() {
         rows.sort_unstable();
     }
-    Ok(losers)
+    Ok(repeats)
+}
+
+/// Rising: notices that an event is replaced, then the longest body, first file, first place.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    Replaced,
+    Row { shortness: std::cmp::Reverse<u32>, file: u32, index: u32 },
 }
 
 struct Entry {
     hash: u128,
-    /// Rising: longest body, first file, first place.
-    order: (std::cmp::Reverse<u32>, u32, u32),
+    order: Order,
     part: u32,
     row: u32,
+    amends: bool,
 }
 
-fn slice_losers(parts: &[PartKeys], slice: u64, slices: u64) -> Result<Vec<(usize, u32)>, Error> {
+fn entries(parts: &[PartKeys], within: impl Fn(u128) -> bool) -> Result<Vec<Entry>, Error> {
     let mut entries = Vec::new();
     for (number, part) in parts.iter().enumerate() {
-        let bytes = fs::read(&part.path).map_err(Error::io("read", &part.path))?;
-        for (row, chunk) in bytes.chunks_exact(KEY_BYTES).enumerate() {
-            let key = Key::parse(chunk);
-            // The top 32 bits, scaled to the number of slices.
-            let of = ((key.hash >> 96) as u64 * slices) >> 32;
-            if key.hash != 0 && of == slice {
-                let rank = part.file_ranks[key.file as usize];
-                let order = (std::cmp::Reverse(key.body_bytes), rank, key.index);
-                entries.push(Entry { hash: key.hash, order, part: number as u32, row: row as u32 });
+        for (row, key) in read_keys(&part.path)?.iter().enumerate() {
+            let Some(file) = part.file_ranks[key.file as usize] else { continue };
+            let (part, row, amends) = (number as u32, row as u32, key.amends != 0);
+            if key.hash != 0 && within(key.hash) {
+                let shortness = std::cmp::Reverse(key.body_bytes);
+                let order = Order::Row { shortness, file, index: key.index };
+                entries.push(Entry { hash: key.hash, order, part, row, amends });
+            }
+            if amends && within(key.amends) {
+                entries.push(Entry { hash: key.amends, order: Order::Replaced, part, row, amends });
             }
         }
     }
-    entries.sort_unstable_by_key(|e| (e.hash, e.order));
-    let lost = entries.windows(2).filter(|pair| pair[0].hash == pair[1].hash);
-    Ok(lost.map(|pair| (pair[1].part as usize, pair[1].row)).collect())
+    Ok(entries)
+}
+
+impl Repeats {
+    /// All rows of one event, in order. A record that replaces another is never replaced itself:
+    /// two that name each other would both be lost.
+    fn add(&mut self, group: &[Entry]) {
+        let replaced = group[0].order == Order::Replaced;
+        let mut rows = group.iter().filter(|e| e.order != Order::Replaced);
+        let Some(first) = rows.clone().next() else { return };
+        let kept = rows.clone().find(|e| !replaced || e.amends);
+        self.amended += u64::from(kept.is_none());
+        let place = |e: &Entry| (e.part, e.row);
+        for row in rows.by_ref().filter(|e| kept.map(place) != Some(place(e))) {
+            self.rows.entry(row.part as usize).or_default().push(row.row);
+            self.conflict += u64::from(row.order.shortness() != first.order.shortness());
+        }
+    }
+}
+
+impl Order {
+    fn shortness(self) -> Option<std::cmp::Reverse<u32>> {
+        match self {
+            Self::Replaced => None,
+            Self::Row { shortness, .. } => Some(shortness),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const fn spread(n: u128) -> u128 {
+        n << 96 | 7
+    }
+
+    fn key(hash: u128, body_bytes: u32, file: u32, index: u32) -> Key {
+        Key { hash, amends: 0, body_bytes, file, index, spare: false }
+    }
+
+    fn found(parts: &[(&[Key], &[Option<u32>])]) -> Repeats {
+        let dir = tempfile::tempdir().unwrap();
+        let mut all = Vec::new();
+        for (number, (keys, file_ranks)) in parts.iter().enumerate() {
+            let path = dir.path().join(number.to_string());
+            write_keys(&path, keys).unwrap();
+            assert_eq!(&read_keys(&path).unwrap(), keys);
+            all.push(PartKeys { path, file_ranks: file_ranks.to_vec() });
+        }
+        let found = repeats(&all, 1 << 20).unwrap();
+        assert_eq!(repeats(&all, 100).unwrap(), found, "slices change nothing");
+        found
+    }
+
     #[test]
     fn the_longest_body_stays_and_slices_change_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let key = |hash: u128, body_bytes, file, index| Key { hash, body_bytes, file, index };
-        let spread = |n: u128| n << 96 | 7;
         let first = [key(spread(1), 10, 0, 0), key(spread(9), 10, 0, 1), key(0, 1, 0, 2)];
         let second = [key(spread(9), 12, 0, 0), key(spread(1), 10, 1, 5), key(0, 1, 0, 1)];
-        let mut parts = Vec::new();
-        for (name, keys, file_ranks) in [("a", first, vec![2]), ("b", second, vec![0, 1])] {
-            let path = dir.path().join(name);
-            write_keys(&path, &keys).unwrap();
-            parts.push(PartKeys { path, file_ranks });
-        }
         // Event 9: the longer body in part 1 stays. Event 1: equal bodies, the file of rank 1 stays.
-        let expected = BTreeMap::from([(0, vec![0, 1])]);
-        assert_eq!(losers(&parts, 1 << 20).unwrap(), expected);
-        assert_eq!(losers(&parts, 100).unwrap(), expected);
+        let both = found(&[(&first, &[Some(2)]), (&second, &[Some(0), Some(1)])]);
+        assert_eq!(both.rows, BTreeMap::from([(0, vec![0, 1])]));
+        assert_eq!((both.conflict, both.amended), (1, 0));
+        // The rows of a file that does not count any more win over nothing.
+        let one = found(&[(&first, &[Some(2)]), (&second, &[None, Some(1)])]);
+        assert_eq!(one.rows, BTreeMap::from([(0, vec![0])]));
+    }
+
+    #[test]
+    fn an_amended_event_goes_and_no_two_records_take_each_other_out() {
+        let amending = |hash, amends| Key { amends, ..key(hash, 10, 0, 2) };
+        let keys = [
+            key(spread(1), 10, 0, 0),
+            key(spread(1), 10, 0, 1),
+            amending(spread(2), spread(1)),
+            amending(spread(3), spread(4)),
+            amending(spread(4), spread(3)),
+        ];
+        let found = found(&[(&keys, &[Some(0)])]);
+        assert_eq!(found.rows, BTreeMap::from([(0, vec![0, 1])]));
+        assert_eq!((found.conflict, found.amended), (0, 1));
     }
 }

@@ -101,6 +101,12 @@ impl<'a> Identity<'a> {
         }
     }
 
+    /// A scalar by the name of its column.
+    pub(super) fn field(&self, column: &str) -> Option<&str> {
+        let i = FIELDS.iter().position(|(name, ..)| *name == column)?;
+        self.fields[i].as_deref()
+    }
+
     /// A field that says something.
     fn text(&self, place: Place, key: &str) -> Option<Cow<'_, str>> {
         let i = FIELDS.iter().position(|(_, p, k)| *p == place && *k == key)?;
@@ -108,7 +114,7 @@ impl<'a> Identity<'a> {
     }
 
     /// Who acted, whatever session they wore: session issuer, else user, else service, else account.
-    fn actor(&self) -> Option<Cow<'_, str>> {
+    pub(super) fn actor(&self) -> Option<Cow<'_, str>> {
         let text = |place, key| self.text(place, key);
         let root = || Some(format!("arn:aws:iam::{}:root", text(Top, "accountId")?).into());
         match text(Top, "type").as_deref() {

@@ -1,16 +1,21 @@
-//! Archive to case: read, inflate, parse and store every file once, on every thread.
+//! Archive to case: read, inflate, parse and store every new file once, on every thread.
 //!
 //! Workers take files in the order of their names, each with buffers and a part of its own; a part
-//! is written when it is full. Who read what shows nowhere: after the parts, duplicates are taken
-//! out by a rule that knows only names and contents.
+//! is written when it is full and then told to the journal, with the files that are whole in it. So
+//! an ingest can stop anywhere and go on, and a case can grow. Who read what shows nowhere: after
+//! the parts, `settle` puts rows where they belong by a rule that knows only names and contents.
 
 use super::builder::Builder;
-use super::manifest::{self, Manifest, Part};
-use super::{Error, dedupe, part, scan};
-use crate::archive::{Input, Source};
-use crate::decode::{Caps, Decoded, Kind, Scratch, decode};
-use crate::model::{Ledger, Reject, RejectReason, Timestamp};
-use std::fs;
+use super::filter::{Filter, Filtered};
+use super::folder::{self, Folder};
+use super::journal::{self, Account, Fate, Journal, Line, Part, PartFile, Reading, State};
+use super::manifest::{self, Manifest};
+use super::settle::{Settled, settle};
+use super::{Error, dedupe, part};
+use crate::archive::{self, Input, Key, Source};
+use crate::decode::{Caps, Decoded, Kind, Rejected, Scratch, decode, decode_reader};
+use crate::model::{Ledger, Reject, RejectReason, Selection, Timestamp};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,23 +25,52 @@ const PART_ROWS: usize = 250_000;
 /// A part takes about this share of what a worker may hold; the rest is for the file in hand and
 /// for the columns while they are written.
 const PART_SHARE: usize = 3;
+/// Text that is held whole takes some three times its size while it is read; what is larger than this
+/// share of a worker's memory is read in pieces.
+const WINDOW_SHARE: usize = 8;
+const WINDOW_LEAST: usize = 4 << 20;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Bytes that ingest may hold at a time, over all workers.
     pub memory_bytes: usize,
     pub caps: Caps,
+    /// What of the archive the case is about.
+    pub selection: Selection,
+    /// Make an existing case anew instead of adding to it.
+    pub fresh: bool,
 }
 
-/// Told as the work goes on; called from every worker.
+/// What there is to do, once that is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Files that may hold what was asked for.
+    pub files: u64,
+    /// Of these, already in the case.
+    pub done: u64,
+    /// In the case, but changed since.
+    pub changed: u64,
+    /// In the case, but not in the archive any more.
+    pub gone: u64,
+    /// To read.
+    pub bytes: u64,
+}
+
+/// Told as the work goes on.
 pub trait Progress: Sync {
+    /// Before the first file is read.
+    fn begin(&self, plan: &Plan) {
+        let _ = plan;
+    }
+
+    /// Called from every worker.
     fn file(&self, compressed_bytes: u64, inflated_bytes: u64, records: u64);
 }
 
-/// Reads all of `source` into a new case at `dir`, on the threads of `pool`.
+/// Reads what is new in `source` into the case at `dir`, on the threads of `pool`.
 ///
 /// # Errors
-/// Only when the case cannot be written: bad input is in the ledger.
+/// When the case cannot be written, or is of something else: bad input is in the ledger.
 pub fn ingest(
     source: &dyn Source,
     dir: &Path,
@@ -44,76 +78,116 @@ pub fn ingest(
     pool: &rayon::ThreadPool,
     progress: &dyn Progress,
 ) -> Result<Manifest, Error> {
-    prepare(dir)?;
+    let folder = Folder::take(dir, options.fresh)?;
+    let mut journal = Journal::open(dir, &options.selection)?;
+    let selection = journal.state.selection.clone();
+    let before = Manifest::read(dir).ok();
+    let mut todo = Todo::of(source, &selection, &journal.state);
+    if todo.is_another_archive() {
+        let files = todo.plan.gone;
+        return Err(Error::OtherArchive { path: dir.to_owned(), files });
+    }
+    let files = std::mem::take(&mut todo.forgotten);
+    if !files.is_empty() {
+        journal.append(Line::Forget { files })?;
+    }
+    let mut living: BTreeSet<String> = journal.state.parts.keys().cloned().collect();
+    living.extend(before.iter().flat_map(|m| m.parts.iter().map(|p| p.name.clone())));
+    folder.sweep(&living)?;
+    progress.begin(&todo.plan);
+    let worker_bytes = options.memory_bytes / pool.current_num_threads().max(1);
+    let window_bytes = options.caps.window_bytes.min(worker_bytes / WINDOW_SHARE).max(WINDOW_LEAST);
     let run = Run {
         source,
-        dir,
         options,
+        caps: Caps { window_bytes, ..options.caps },
         progress,
-        part_bytes: options.memory_bytes / pool.current_num_threads().max(1) / PART_SHARE,
+        folder,
+        selection: &selection,
+        first_reading: journal.state.next_reading(),
+        part_bytes: worker_bytes / PART_SHARE,
+        todo,
         next_input: AtomicUsize::new(0),
-        next_part: AtomicUsize::new(0),
         failed: AtomicBool::new(false),
-        written: Mutex::new(Vec::new()),
-        accounts: Mutex::new(Vec::new()),
+        journal: Mutex::new(journal),
     };
     let results: Vec<Result<(), Error>> = pool.broadcast(|_| run.work());
     results.into_iter().collect::<Result<(), Error>>()?;
-    run.finish()
+    run.finish(before.as_ref())
 }
 
-/// Makes room for a case: in a new folder, an empty one, or in place of an older case.
-fn prepare(dir: &Path) -> Result<(), Error> {
-    let occupied = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
-    if occupied {
-        let ours = dir.join(manifest::NAME).is_file() || dir.join("events").is_dir();
-        if !ours {
-            return Err(Error::Occupied { path: dir.to_owned() });
+/// Which inputs are to be read.
+struct Todo {
+    inputs: Vec<usize>,
+    pruned: u64,
+    /// Files of the case that hold events and are as they were.
+    unchanged: u64,
+    /// Files of the case that are gone and left nothing in the table: nobody need hear of them.
+    forgotten: Vec<String>,
+    plan: Plan,
+}
+
+impl Todo {
+    fn of(source: &dyn Source, selection: &Selection, state: &State) -> Self {
+        let (inputs, forgotten) = (Vec::new(), Vec::new());
+        let mut todo = Self { inputs, pruned: 0, unchanged: 0, forgotten, plan: Plan::default() };
+        let mut known = HashSet::new();
+        for (number, input) in source.inputs().iter().enumerate() {
+            if !input.named && archive::prunes(selection, &Key::parse(&input.key_text())) {
+                todo.pruned += 1;
+                continue;
+            }
+            todo.plan.files += 1;
+            let account = state.accounts.get(&input.name);
+            known.extend(account.map(|a| a.name.as_str()));
+            let same = account.is_some_and(|a| (a.bytes, a.stamp) == (input.bytes, input.stamp));
+            if same && account.is_some_and(Account::is_final) {
+                todo.plan.done += 1;
+                todo.unchanged += u64::from(account.is_some_and(|a| a.stored > 0));
+                continue;
+            }
+            todo.plan.changed += u64::from(account.is_some() && !same);
+            todo.plan.bytes += input.bytes;
+            todo.inputs.push(number);
         }
-        for name in [manifest::NAME, "files.ndjson"] {
-            remove(fs::remove_file(dir.join(name)), &dir.join(name))?;
+        for account in state.accounts.values().filter(|a| !known.contains(a.name.as_str())) {
+            if account.stored > 0 {
+                todo.plan.gone += 1;
+            } else {
+                todo.forgotten.push(account.name.clone());
+            }
         }
-        for name in ["events", "keys"] {
-            remove(fs::remove_dir_all(dir.join(name)), &dir.join(name))?;
-        }
+        todo
     }
-    for name in ["events", "keys"] {
-        let path = dir.join(name);
-        fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
+
+    /// Files come and go in an archive, but not all at once: where none is as it was and some are
+    /// missing, two archives would be mixed.
+    fn is_another_archive(&self) -> bool {
+        self.plan.gone > 0 && self.unchanged == 0
     }
-    Ok(())
-}
-
-fn remove(result: std::io::Result<()>, path: &Path) -> Result<(), Error> {
-    match result {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(e)),
-        _ => Ok(()),
-    }
-}
-
-struct Written {
-    part: Part,
-    files: Vec<String>,
-}
-
-/// What became of one input.
-struct Account {
-    input: usize,
-    decoded: Decoded,
 }
 
 struct Run<'a> {
     source: &'a dyn Source,
-    dir: &'a Path,
     options: &'a Options,
+    caps: Caps,
     progress: &'a dyn Progress,
+    folder: Folder,
+    selection: &'a Selection,
+    first_reading: Reading,
     part_bytes: usize,
+    todo: Todo,
     next_input: AtomicUsize,
-    next_part: AtomicUsize,
     /// A worker could not write: the others stop too.
     failed: AtomicBool,
-    written: Mutex<Vec<Written>>,
-    accounts: Mutex<Vec<Account>>,
+    journal: Mutex<Journal>,
+}
+
+/// Since the last part: whose rows are in the builder, and which files are whole.
+#[derive(Default)]
+struct Pending {
+    readings: Vec<(String, Reading)>,
+    accounts: Vec<Account>,
 }
 
 impl Run<'_> {
@@ -127,142 +201,181 @@ impl Run<'_> {
 
     fn take_files(&self) -> Result<(), Error> {
         let inputs = self.source.inputs();
-        let mut scratch = Scratch::new(self.options.caps.depth);
-        let (mut bytes, mut builder, mut accounts) = (Vec::new(), Builder::default(), Vec::new());
+        let mut scratch = Scratch::new(self.caps.depth);
+        let mut filter = Filter::new(self.selection);
+        let (mut bytes, mut builder, mut pending) =
+            (Vec::new(), Builder::default(), Pending::default());
         while !self.failed.load(Ordering::Relaxed) {
             let number = self.next_input.fetch_add(1, Ordering::Relaxed);
-            let Some(input) = inputs.get(number) else { break };
-            let decoded = self.one(input, &mut bytes, &mut scratch, &mut builder);
+            let Some(&input) = self.todo.inputs.get(number) else { break };
+            let (input, reading) = (&inputs[input], self.first_reading + number as Reading);
+            pending.readings.push((input.name.clone(), reading));
+            let mut sink = Filtered::new(builder.file(&input.name), &mut filter);
+            let read = if input.bytes > self.caps.window_bytes as u64 {
+                self.source
+                    .open(input)
+                    .map(|mut file| decode_reader(&mut file, &self.caps, &mut scratch, &mut sink))
+            } else {
+                self.source
+                    .read(input, &mut bytes)
+                    .map(|()| decode(&bytes, &self.caps, &mut scratch, &mut sink))
+            };
+            let decoded = read.unwrap_or_else(|error| {
+                Decoded::broken(0, RejectReason::Unreadable, error.to_string())
+            });
+            let filtered = sink.left_out;
             self.progress.file(input.bytes, decoded.inflated_bytes, decoded.seen);
-            accounts.push(Account { input: number, decoded });
+            pending.accounts.push(account(input, reading, decoded, filtered));
             if builder.rows() >= PART_ROWS || builder.heap_bytes() >= self.part_bytes {
-                self.write_part(&mut builder)?;
+                self.write_part(&mut builder, &mut pending)?;
             }
         }
+        self.write_part(&mut builder, &mut pending)
+    }
+
+    /// Stores the rows and then tells the journal, so that a line never promises too much.
+    fn write_part(&self, builder: &mut Builder, pending: &mut Pending) -> Result<(), Error> {
+        let Pending { readings, accounts } = std::mem::take(pending);
+        let mut part = None;
         if builder.rows() > 0 {
-            self.write_part(&mut builder)?;
+            let name = self.journal().name_part();
+            let taken = builder.take();
+            let readings = readings.iter().map(|(name, reading)| (name.as_str(), *reading));
+            let readings: HashMap<&str, Reading> = readings.collect();
+            let files = taken.files.iter().map(|file| part_file(file, &readings)).collect();
+            let (first, last) = taken.span();
+            dedupe::write_keys(&self.folder.keys(&name), &taken.keys)?;
+            part::write(&self.folder.events(&name), taken.rows, taken.columns)?;
+            self.folder.sync()?;
+            part = Some(Part { name, rows: taken.rows as u64, spare: 0, first, last, files });
         }
-        self.accounts.lock().expect("no worker panics with the lock").extend(accounts);
-        Ok(())
+        if part.is_none() && accounts.is_empty() {
+            return Ok(());
+        }
+        self.journal().append(Line::Read { part, files: accounts })
     }
 
-    fn one(
-        &self,
-        input: &Input,
-        bytes: &mut Vec<u8>,
-        scratch: &mut Scratch,
-        builder: &mut Builder,
-    ) -> Decoded {
-        match self.source.read(input, bytes) {
-            Ok(()) => decode(bytes, &self.options.caps, scratch, &mut builder.file(&input.name)),
-            Err(error) => Decoded::broken(0, RejectReason::Unreadable, error.to_string()),
-        }
+    fn journal(&self) -> std::sync::MutexGuard<'_, Journal> {
+        self.journal.lock().expect("no worker panics with the lock")
     }
 
-    fn write_part(&self, builder: &mut Builder) -> Result<(), Error> {
-        let number = self.next_part.fetch_add(1, Ordering::Relaxed);
-        let taken = builder.take();
-        let name = format!("part-{number:05}");
-        dedupe::write_keys(&self.dir.join("keys").join(&name), &taken.keys)?;
-        let (first, last) = taken.span();
-        let path = self.dir.join("events").join(format!("{name}.parquet"));
-        part::write(&path, taken.rows, taken.columns)?;
-        let part = Part { name, rows: taken.rows as u64, first, last };
-        let written = Written { part, files: taken.files };
-        self.written.lock().expect("no worker panics with the lock").push(written);
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Manifest, Error> {
-        let mut written = self.written.into_inner().expect("no worker panics with the lock");
-        if written.is_empty() {
-            // No record at all is still a case: a table of no rows that can be queried.
-            let taken = Builder::default().take();
-            let path = self.dir.join("events/part-00000.parquet");
-            part::write(&path, 0, taken.columns)?;
-        }
-        written.sort_by(|a, b| a.part.name.cmp(&b.part.name));
-        let duplicates = drop_duplicates(self.dir, &mut written, self.options.memory_bytes as u64)?;
-        let mut accounts = self.accounts.into_inner().expect("no worker panics with the lock");
-        accounts.sort_by_key(|a| a.input);
-        let ledger = ledger(self.source, &accounts, duplicates);
-        ledger.check();
-        let manifest = Manifest {
-            format: manifest::FORMAT,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            parts: written.into_iter().map(|w| w.part).collect(),
-            ledger,
+    fn finish(self, before: Option<&Manifest>) -> Result<Manifest, Error> {
+        let mut journal = self.journal.into_inner().expect("no worker panics with the lock");
+        let unchanged = before.filter(|m| m.journal_bytes == journal.bytes());
+        let settled = match unchanged.map(|m| &m.ledger.records) {
+            Some(r) => Settled { duplicate: r.duplicate, conflict: r.conflict, amended: r.amended },
+            None => settle(&self.folder, &mut journal, self.options.memory_bytes as u64)?,
         };
-        manifest.write(self.dir)?;
+        let manifest = Manifest {
+            format: journal::FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            selection: journal.state.selection.clone(),
+            journal_bytes: journal.bytes(),
+            parts: journal.state.parts.values().map(table_part).collect(),
+            ledger: ledger(self.source, &self.todo, &journal.state, settled),
+        };
+        manifest.ledger.check();
+        assert_eq!(
+            manifest.rows(),
+            manifest.ledger.records.kept,
+            "the table and the ledger differ"
+        );
+        let dir = self.folder.dir();
+        if before.is_some_and(|before| before.parts != manifest.parts) {
+            // They are of the events as they were.
+            self.folder.remove(&dir.join(folder::FINDINGS))?;
+        }
+        if before != Some(&manifest) {
+            manifest.write(dir)?;
+        }
+        self.folder.sweep(&journal.state.parts.keys().cloned().collect())?;
         Ok(manifest)
     }
 }
 
-/// Takes repeated events out of the parts that hold them; returns how many there were.
-fn drop_duplicates(dir: &Path, written: &mut [Written], memory: u64) -> Result<u64, Error> {
-    let mut names: Vec<&str> =
-        written.iter().flat_map(|w| w.files.iter().map(String::as_str)).collect();
-    names.sort_unstable();
-    names.dedup();
-    let rank =
-        |file: &String| names.binary_search(&file.as_str()).expect("every name is listed") as u32;
-    let keys: Vec<dedupe::PartKeys> = written
-        .iter()
-        .map(|w| dedupe::PartKeys {
-            path: dir.join("keys").join(&w.part.name),
-            file_ranks: w.files.iter().map(rank).collect(),
-        })
-        .collect();
-    let losers = dedupe::losers(&keys, memory)?;
-    let mut duplicates = 0;
-    for (number, rows) in losers {
-        let part = &mut written[number].part;
-        let path = dir.join("events").join(format!("{}.parquet", part.name));
-        scan::drop_rows(&path, &rows)?;
-        part.rows -= rows.len() as u64;
-        duplicates += rows.len() as u64;
-    }
-    Ok(duplicates)
+fn table_part(part: &Part) -> manifest::Part {
+    manifest::Part { name: part.name.clone(), rows: part.rows, first: part.first, last: part.last }
 }
 
-fn ledger(source: &dyn Source, accounts: &[Account], duplicates: u64) -> Ledger {
-    let mut ledger = Ledger::default();
-    ledger.files.seen = source.skipped() + accounts.len() as u64;
-    ledger.files.skipped = source.skipped();
-    let mut pushed = 0;
-    for Account { input, decoded } in accounts {
-        let input = &source.inputs()[*input];
-        ledger.bytes.compressed += input.bytes;
-        ledger.bytes.inflated += decoded.inflated_bytes;
-        ledger.records.seen += decoded.seen;
-        pushed += decoded.pushed;
-        let mut rejected = decoded.rejected.clone();
-        match decoded.kind {
-            Kind::Records => ledger.files.ingested += 1,
-            Kind::Foreign if !input.named => ledger.files.skipped += 1,
-            Kind::Foreign => {
-                ledger.files.failed += 1;
-                rejected.push(not_cloudtrail());
-            }
-            Kind::Broken => ledger.files.failed += 1,
+/// Whose rows these are: of a file, or of a member of it (`file!member`).
+fn part_file(file: &str, readings: &HashMap<&str, Reading>) -> PartFile {
+    if let Some(&reading) = readings.get(file) {
+        return PartFile { reading, member: None };
+    }
+    let ends = file.match_indices('!').map(|(end, _)| &file[..end]);
+    let reading = ends.rev().find_map(|name| readings.get(name));
+    let reading = *reading.expect("rows come from files that were opened");
+    PartFile { reading, member: Some(file.to_owned()) }
+}
+
+fn account(input: &Input, reading: Reading, decoded: Decoded, filtered: u64) -> Account {
+    let mut rejected = decoded.rejected;
+    let fate = match decoded.kind {
+        Kind::Records => Fate::Ingested,
+        Kind::Foreign if !input.named => Fate::Skipped,
+        Kind::Foreign => {
+            rejected.push(not_cloudtrail());
+            Fate::Failed
         }
-        for r in rejected {
+        Kind::Broken => Fate::Failed,
+    };
+    let rejected = rejected.into_iter().map(|r| journal::Rejected {
+        file: r.member.as_ref().map(|_| r.file(&input.name)),
+        reason: r.reason,
+        count: r.count,
+        detail: r.detail,
+    });
+    Account {
+        reading,
+        name: input.name.clone(),
+        bytes: input.bytes,
+        stamp: input.stamp,
+        fate,
+        inflated: decoded.inflated_bytes,
+        seen: decoded.seen,
+        stored: decoded.pushed - filtered,
+        filtered,
+        rejected: rejected.collect(),
+    }
+}
+
+fn ledger(source: &dyn Source, todo: &Todo, state: &State, settled: Settled) -> Ledger {
+    let mut ledger = Ledger::default();
+    ledger.files.pruned = todo.pruned;
+    ledger.files.skipped = source.skipped() + todo.pruned;
+    let mut stored = 0;
+    for account in state.accounts.values() {
+        ledger.bytes.compressed += account.bytes;
+        ledger.bytes.inflated += account.inflated;
+        ledger.records.seen += account.seen;
+        ledger.records.filtered += account.filtered;
+        stored += account.stored;
+        match account.fate {
+            Fate::Ingested => ledger.files.ingested += 1,
+            Fate::Skipped => ledger.files.skipped += 1,
+            Fate::Failed => ledger.files.failed += 1,
+        }
+        for r in &account.rejected {
             ledger.records.rejected += r.count;
             ledger.rejects.push(Reject {
-                file: r.file(&input.name),
+                file: r.file.as_ref().unwrap_or(&account.name).clone(),
                 reason: r.reason,
                 count: r.count,
-                detail: r.detail,
+                detail: r.detail.clone(),
             });
         }
     }
-    ledger.records.duplicate = duplicates;
-    ledger.records.kept = pushed - duplicates;
+    let files = &mut ledger.files;
+    files.seen = files.ingested + files.skipped + files.failed;
+    ledger.records.duplicate = settled.duplicate;
+    ledger.records.conflict = settled.conflict;
+    ledger.records.amended = settled.amended;
+    ledger.records.kept = stored - settled.duplicate;
     ledger
 }
 
-fn not_cloudtrail() -> crate::decode::Rejected {
-    crate::decode::Rejected {
+fn not_cloudtrail() -> Rejected {
+    Rejected {
         reason: RejectReason::NotCloudTrail,
         count: 0,
         detail: "valid JSON, but no CloudTrail records in it".to_owned(),

@@ -1,14 +1,13 @@
-//! `manifest.json`: what the case holds and what became of the input.
+//! `manifest.json`: what the case holds and what became of the input, as the last ingest left it.
 
-use super::Error;
-use crate::model::{Ledger, Timestamp};
+use super::{Error, folder, journal};
+use crate::model::{Ledger, Selection, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub(super) const NAME: &str = "manifest.json";
-/// Raised when parts written before cannot be read any more.
-pub(super) const FORMAT: u32 = 1;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
@@ -23,6 +22,9 @@ pub struct Part {
 pub struct Manifest {
     pub format: u32,
     pub version: String,
+    pub selection: Selection,
+    /// Length of the journal this was made from: a longer one tells of an ingest that was stopped.
+    pub journal_bytes: u64,
     pub parts: Vec<Part>,
     pub ledger: Ledger,
 }
@@ -31,6 +33,9 @@ impl Manifest {
     pub(super) fn read(case: &Path) -> Result<Self, Error> {
         let path = case.join(NAME);
         let text = fs::read(&path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound if case.join(journal::NAME).is_file() => {
+                Error::Unfinished { path: case.to_owned() }
+            }
             std::io::ErrorKind::NotFound => Error::NotACase { path: case.to_owned() },
             _ => Error::Io { action: "read", path: path.clone(), source },
         })?;
@@ -38,13 +43,17 @@ impl Manifest {
             .map_err(|source| Error::BadManifest { path: case.to_owned(), source })
     }
 
-    /// Written beside and renamed, so that a case is either complete or not there.
+    /// Written beside and renamed, so that a reader finds the old one or the new one.
     pub(super) fn write(&self, case: &Path) -> Result<(), Error> {
         let path = case.join(NAME);
         let beside: PathBuf = case.join(".manifest.json.new");
         let text = serde_json::to_vec_pretty(self).expect("a manifest is plain data");
-        fs::write(&beside, text).map_err(Error::io("write", &beside))?;
-        fs::rename(&beside, &path).map_err(Error::io("write", &path))
+        let mut file = File::create(&beside).map_err(Error::io("create", &beside))?;
+        file.write_all(&text)
+            .and_then(|()| file.sync_all())
+            .map_err(Error::io("write", &beside))?;
+        fs::rename(&beside, &path).map_err(Error::io("write", &path))?;
+        folder::sync(case)
     }
 
     #[must_use]

@@ -1,15 +1,20 @@
 //! The case: a folder with one Parquet event table in parts, a manifest and a ledger.
 //!
-//! `ingest` writes it once; everything after scans it lazily and never reads a trail file again.
+//! `ingest` writes it, goes on with it and adds to it; everything after scans it lazily and never
+//! reads a trail file again.
 
 mod builder;
 mod columns;
 mod dedupe;
 mod derive;
 mod dry_run;
+mod filter;
+mod folder;
 mod identity;
 mod ingest;
 mod intern;
+mod journal;
+mod lock;
 mod manifest;
 mod pages;
 mod part;
@@ -17,18 +22,20 @@ mod query;
 mod record;
 mod rows;
 mod scan;
+mod settle;
 #[doc(hidden)]
 pub mod stage;
 
 pub use derive::{arn_account, service_of, user_agent_family};
 pub use dry_run::inflate_only;
-pub use ingest::{Options, Progress, ingest};
+pub use ingest::{Options, Plan, Progress, ingest};
 pub use manifest::{Manifest, Part};
 pub use query::{Answer, Cell};
 pub use record::{columns as record_columns, print as print_record};
 pub use rows::{Row, Rows};
 pub use scan::Case;
 
+use crate::model::Selection;
 use std::path::PathBuf;
 
 /// What can go wrong with a case as such; a bad trail file is never an error, it is in the ledger.
@@ -42,6 +49,18 @@ pub enum Error {
     BadManifest { path: PathBuf, source: serde_json::Error },
     #[error("{} holds other files; a case wants a folder of its own", path.display())]
     Occupied { path: PathBuf },
+    #[error("the case at {} is not complete: its ingest was stopped", path.display())]
+    Unfinished { path: PathBuf },
+    #[error("the case at {} is in use by another process", path.display())]
+    InUse { path: PathBuf },
+    #[error("the case at {} was made by another version", path.display())]
+    OtherFormat { path: PathBuf },
+    #[error("the case at {} was made of {made}, and now {asked} is asked for", path.display())]
+    OtherSelection { path: PathBuf, made: Box<Selection>, asked: Box<Selection> },
+    #[error("the case at {} was made of another archive: none of its {files} files is in this one", path.display())]
+    OtherArchive { path: PathBuf, files: u64 },
+    #[error("cannot write {}", path.display())]
+    Unwritten { path: PathBuf, source: polars::error::PolarsError },
     #[error("the event table could not be {action}")]
     Table { action: &'static str, source: polars::error::PolarsError },
 }
@@ -53,6 +72,14 @@ impl Error {
     ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
+    }
+
+    /// A part that could not be written: of all that Polars reports, the disk is to blame.
+    pub(crate) fn unwritten(
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(polars::error::PolarsError) -> Self {
+        let path = path.into();
+        move |source| Self::Unwritten { path, source }
     }
 
     pub(crate) fn table(action: &'static str) -> impl FnOnce(polars::error::PolarsError) -> Self {

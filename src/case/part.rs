@@ -36,7 +36,7 @@ pub(super) fn write(
 ) -> Result<(), Error> {
     let file = File::create(path).map_err(Error::io("create", path))?;
     let mut file = BufWriter::with_capacity(1 << 20, file);
-    encode(&mut file, rows, columns).map_err(Error::table("written"))?;
+    encode(&mut file, rows, columns).map_err(Error::unwritten(path))?;
     let file = file.into_inner().map_err(|e| Error::io("write", path)(e.into_error()))?;
     file.sync_all().map_err(Error::io("write", path))
 }

@@ -1,7 +1,9 @@
 //! A case that was made: its manifest, and its events as a lazy table.
 
-use super::Error;
+use super::lock::Lock;
 use super::manifest::Manifest;
+use super::{Error, folder, journal};
+use crate::model::Timestamp;
 use polars::prelude::*;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -9,14 +11,24 @@ use std::path::{Path, PathBuf};
 
 pub struct Case {
     dir: PathBuf,
+    /// Nobody changes the parts while they are read.
+    _lock: Lock,
     pub manifest: Manifest,
 }
 
 impl Case {
     /// # Errors
-    /// When there is no complete case at `dir`.
+    /// When there is no complete case at `dir`, or an ingest is at work on it.
     pub fn open(dir: &Path) -> Result<Self, Error> {
-        Ok(Self { dir: dir.to_owned(), manifest: Manifest::read(dir)? })
+        let lock = Lock::shared(dir)?;
+        Ok(Self { dir: dir.to_owned(), _lock: lock, manifest: Manifest::read(dir)? })
+    }
+
+    /// Whether an ingest was stopped since: the case is as the last finished one left it.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        let journal = std::fs::metadata(self.dir.join(journal::NAME));
+        journal.is_ok_and(|j| j.len() != self.manifest.journal_bytes)
     }
 
     #[must_use]
@@ -27,10 +39,7 @@ impl Case {
     /// Parts in order, as paths; at least one, perhaps of no rows.
     #[must_use]
     pub fn part_paths(&self) -> Vec<PathBuf> {
-        let names = self.manifest.parts.iter().map(|p| p.name.as_str());
-        let names =
-            if self.manifest.parts.is_empty() { vec!["part-00000"] } else { names.collect() };
-        names.iter().map(|n| self.dir.join("events").join(format!("{n}.parquet"))).collect()
+        self.manifest.parts.iter().map(|p| folder::events(&self.dir, &p.name)).collect()
     }
 
     /// The event table; nothing is read before it is collected.
@@ -74,22 +83,28 @@ impl Case {
     }
 }
 
-/// Rewrites a part without the given rows (ascending).
-pub(super) fn drop_rows(path: &Path, rows: &[u32]) -> Result<(), Error> {
+/// All rows and columns of one part.
+pub(super) fn read_part(path: &Path) -> Result<DataFrame, Error> {
     let file = File::open(path).map_err(Error::io("open", path))?;
-    let frame = ParquetReader::new(file).finish().map_err(Error::table("read"))?;
-    let mut keep = vec![true; frame.height()];
-    for &row in rows {
-        keep[row as usize] = false;
-    }
-    let mask = BooleanChunked::from_slice("keep".into(), &keep);
-    let mut kept = frame.filter(&mask).map_err(Error::table("filtered"))?;
-    let beside = path.with_extension("new");
-    let file = File::create(&beside).map_err(Error::io("create", &beside))?;
+    ParquetReader::new(file).finish().map_err(Error::table("read"))
+}
+
+/// Writes a part from a table; it is on disk when this returns.
+pub(super) fn write_part(path: &Path, rows: &mut DataFrame) -> Result<(), Error> {
+    let file = File::create(path).map_err(Error::io("create", path))?;
     let level = polars_parquet::write::ZstdLevel::try_new(1).expect("1 is a zstd level");
-    ParquetWriter::new(std::io::BufWriter::new(file))
+    ParquetWriter::new(std::io::BufWriter::new(&file))
         .with_compression(ParquetCompression::Zstd(Some(level)))
-        .finish(&mut kept)
-        .map_err(Error::table("written"))?;
-    std::fs::rename(&beside, path).map_err(Error::io("write", path))
+        .finish(rows)
+        .map_err(Error::unwritten(path))?;
+    file.sync_all().map_err(Error::io("write", path))
+}
+
+/// The first and the last moment in a table.
+pub(super) fn span(rows: &DataFrame) -> Result<(Timestamp, Timestamp), Error> {
+    let times = || rows.column("event_time")?.cast(&DataType::Int64);
+    let times = times().map_err(Error::table("read"))?;
+    let times = times.i64().map_err(Error::table("read"))?;
+    let bound = |time: Option<i64>| Timestamp(time.unwrap_or_default());
+    Ok((bound(times.min()), bound(times.max())))
 }

@@ -1,10 +1,10 @@
 //! `analyze` and `report`: the main job, stage by stage.
 
-use super::args;
 use super::failure::{Exit, Failure};
-use super::ingest;
 use super::settings::{self, Settings};
 use super::ui::Ui;
+use super::{args, now};
+use super::{ingest, select};
 use crate::analyze;
 use crate::case::Case;
 use crate::detect::{self, Rules};
@@ -13,16 +13,17 @@ use crate::model::{Report, Run, Severity, Timestamp};
 use crate::narrate;
 use crate::report::{self, Format};
 use std::path::Path;
-use std::time::SystemTime;
 
 pub(super) fn analyze(args: args::Analyze, argv: Vec<String>, ui: &Ui) -> Result<Exit, Failure> {
     let started = now();
-    let settings = Settings::resolve(args.judging, args.narrating)?;
+    let mut settings = Settings::resolve(args.judging, args.narrating)?;
+    let file = std::mem::take(&mut settings.select);
+    let selection = select::selection(&args.input.select, file, started)?;
     // Bad rules are told before an hour of reading, not after.
     let rules = Rules::load(&settings.rules)?;
     let pool = settings::threads(args.input.threads)?;
     let dir = args.case.unwrap_or_else(|| args.output.out.join("case"));
-    let manifest = ingest::read(&args.input, &dir, &pool, ui)?;
+    let manifest = ingest::read(&args.input, &dir, (selection, &pool), ui)?;
     let job = Job { settings, rules, pool, argv, started, output: args.output };
     job.run(&dir, ui)
         .map(|reached| if reached == Exit::Done { ingest::exit(&manifest) } else { reached })
@@ -39,12 +40,6 @@ pub(super) fn report(args: args::Report, argv: Vec<String>, ui: &Ui) -> Result<E
     Ok(if reached == Exit::Done { ingest::exit(&manifest) } else { reached })
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one look at the clock; it shows in `run` only")]
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_micros()).unwrap_or_default())
-}
-
 struct Job {
     settings: Settings,
     rules: Rules,
@@ -57,6 +52,9 @@ struct Job {
 impl Job {
     fn run(&self, dir: &Path, ui: &Ui) -> Result<Exit, Failure> {
         let case = Case::open(dir)?;
+        if case.is_behind() {
+            ui.warning("an ingest into this case was stopped; this is what the one before left");
+        }
         let own_accounts = case.accounts()?;
         let step = ui.step("running rules");
         let detections = detect::run(&case, &self.rules, &own_accounts, &self.pool)?;
@@ -81,7 +79,7 @@ impl Job {
                 args: self.argv.clone(),
                 narrator: outcome.used,
                 rules_version: self.rules.version().to_owned(),
-                settings: self.settings.shown(),
+                settings: self.settings.shown(&case.manifest.selection),
             },
             ledger,
             coverage: analysis.coverage,

@@ -33,7 +33,7 @@ Exit codes: 0 done and whole; 1 done, and a finding reached --fail-on; 2 bad usa
 pub enum Command {
     /// The main job: ingest, detect, analyze, narrate, report
     #[command(after_help = ANALYZE_EXAMPLES)]
-    Analyze(Analyze),
+    Analyze(Box<Analyze>),
     /// Read an archive into a case and stop there
     Ingest(Ingest),
     /// Everything after ingest, on a case that is already there
@@ -87,6 +87,45 @@ pub struct Input {
     /// Memory that reading may use, as in 512MiB or 2GiB [default: a quarter of the machine's]
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
+    /// Make an existing case anew; without it, what is new in SOURCE is added
+    #[arg(long)]
+    pub fresh: bool,
+    #[command(flatten)]
+    pub select: Select,
+}
+
+/// Which events; everything by default. What is given twice takes either; `!` in front means "not";
+/// `*` stands for anything; case does not matter.
+#[derive(Debug, Default, Group)]
+#[command(next_help_heading = "Selection")]
+pub struct Select {
+    /// Events from this moment on: RFC 3339, a date (UTC), or an age as in 30d or 12h
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Events before this moment, written alike; a date is its first moment
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// Account the trail is of; repeatable, `!` in front for not, as in all that follow
+    #[arg(long, value_name = "ID")]
+    pub account: Vec<String>,
+    /// Region of the event, as in eu-* or '!us-east-1'
+    #[arg(long, value_name = "REGION")]
+    pub region: Vec<String>,
+    /// Actor, ARN, user name or access key id
+    #[arg(long, value_name = "WHO")]
+    pub user: Vec<String>,
+    /// Name of the call, as in ConsoleLogin or 'Delete*'
+    #[arg(long, value_name = "NAME")]
+    pub event_name: Vec<String>,
+    /// Service, as in s3 or s3.amazonaws.com
+    #[arg(long, value_name = "SOURCE")]
+    pub event_source: Vec<String>,
+    /// Calls that only read (true), or the others (false)
+    #[arg(long, value_name = "BOOL")]
+    pub read_only: Option<bool>,
+    /// Management, Data, Insight or NetworkActivity
+    #[arg(long, value_name = "CATEGORY")]
+    pub category: Vec<String>,
 }
 
 #[derive(Debug, Group)]

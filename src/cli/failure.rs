@@ -53,6 +53,12 @@ impl Failure {
         self
     }
 
+    #[must_use]
+    fn ends(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
     pub(super) fn is_broken_pipe(&self) -> bool {
         self.broken_pipe
     }
@@ -91,15 +97,30 @@ impl From<crate::case::Error> for Failure {
     fn from(error: crate::case::Error) -> Self {
         use crate::case::Error as E;
         let failure = Self::from_error(Exit::Nothing, &error);
+        let usage = |hint: &str| Self::from_error(Exit::Usage, &error).hint(hint);
         match &error {
-            E::NotACase { .. } => Self { exit: Exit::Usage, ..failure }
-                .hint("make one with `trailinsight ingest SOURCE --case DIR`"),
-            E::Occupied { .. } => Self { exit: Exit::Usage, ..failure }
-                .hint("name a new or an empty folder, or an earlier case, which is made anew"),
-            E::BadManifest { .. } => failure.hint("make the case anew with `trailinsight ingest`"),
-            E::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
-                failure.hint("free some space, or put the case on another disk with --case")
+            E::NotACase { .. } => {
+                usage("make one with `trailinsight ingest SOURCE --case DIR`")
             }
+            E::Unfinished { .. } => {
+                usage("run the same `ingest` or `analyze` again: it goes on where it stopped")
+            }
+            E::Occupied { .. } => usage("name a new or an empty folder, or an earlier case"),
+            E::InUse { .. } => usage("wait until it has ended, or name another --case"),
+            E::OtherFormat { .. } | E::BadManifest { .. } => {
+                usage("make the case anew with --fresh, or name another --case")
+            }
+            E::OtherSelection { .. } => usage(
+                "ask for the same, make the case anew with --fresh, or name another --case",
+            ),
+            E::OtherArchive { .. } => usage(
+                "two archives are never mixed: make the case anew with --fresh, or name another --case",
+            ),
+            E::Io { action: "create" | "write", .. } | E::Unwritten { .. } => usage(
+                "free some space, or check that the folder may be written; what was read so far is kept, \
+                 and the same command goes on from there",
+            )
+            .ends(Exit::Nothing),
             E::Io { .. } | E::Table { .. } => failure,
         }
     }

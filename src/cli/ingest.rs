@@ -2,16 +2,18 @@
 
 use super::args;
 use super::failure::{Exit, Failure};
-use super::{settings, ui};
+use super::{now, select, settings, ui};
 use crate::archive::{Disk, Source};
-use crate::case::{self, Manifest};
+use crate::case::{self, Manifest, Progress};
 use crate::decode::Caps;
+use crate::model::Selection;
 use std::path::{Path, PathBuf};
 
 pub(super) fn run(args: &args::Ingest, ui: &ui::Ui) -> Result<Exit, Failure> {
     let pool = settings::threads(args.input.threads)?;
     let Some(case) = &args.case else { return inflate(&args.input, &pool, ui) };
-    let manifest = read(&args.input, case, &pool, ui)?;
+    let selection = select::selection(&args.input.select, settings::select()?, now())?;
+    let manifest = read(&args.input, case, (selection, &pool), ui)?;
     let (rows, parts) = (manifest.rows(), manifest.parts.len());
     ui.stdout(format!("{}: {rows} events in {parts} parts\n", case.display()).as_bytes())?;
     Ok(exit(&manifest))
@@ -21,10 +23,11 @@ pub(super) fn run(args: &args::Ingest, ui: &ui::Ui) -> Result<Exit, Failure> {
 fn inflate(input: &args::Input, pool: &rayon::ThreadPool, ui: &ui::Ui) -> Result<Exit, Failure> {
     let source = list(&input.sources)?;
     let total: u64 = source.inputs().iter().map(|i| i.bytes).sum();
-    let reading = ui.reading(source.inputs().len() as u64, total);
+    let files = source.inputs().len();
+    let reading = ui.reading();
+    reading.begin(&case::Plan { files: files as u64, bytes: total, ..case::Plan::default() });
     let inflated = case::inflate_only(&source, &Caps::default(), pool, &reading);
     reading.finish();
-    let files = source.inputs().len();
     ui.stdout(format!("{files} files, {total} bytes, {inflated} inflated\n").as_bytes())?;
     Ok(Exit::Done)
 }
@@ -38,17 +41,17 @@ pub(super) fn exit(manifest: &Manifest) -> Exit {
 pub(super) fn read(
     input: &args::Input,
     case: &Path,
-    pool: &rayon::ThreadPool,
+    (selection, pool): (Selection, &rayon::ThreadPool),
     ui: &ui::Ui,
 ) -> Result<Manifest, Failure> {
     let memory_bytes = settings::memory(input.memory.as_deref())?;
     let listing = ui.step("listing files");
     let source = list(&input.sources)?;
     drop(listing);
-    let total: u64 = source.inputs().iter().map(|i| i.bytes).sum();
-    tracing::info!(files = source.inputs().len(), bytes = total, "ingest");
-    let reading = ui.reading(source.inputs().len() as u64, total);
-    let options = case::Options { memory_bytes, caps: Caps::default() };
+    tracing::info!(files = source.inputs().len(), "ingest");
+    let reading = ui.reading();
+    let (caps, fresh) = (Caps::default(), input.fresh);
+    let options = case::Options { memory_bytes, caps, selection, fresh };
     let result = case::ingest(&source, case, &options, pool, &reading);
     reading.finish();
     let manifest = result?;

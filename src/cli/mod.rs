@@ -6,14 +6,17 @@ mod failure;
 mod ingest;
 mod query;
 mod rules;
+mod select;
 mod settings;
 mod ui;
 
+use crate::model::Timestamp;
 use args::{Args, Command};
 use clap::{CommandFactory, Parser};
 use failure::{Exit, Failure};
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 /// Parses `argv`, runs the command and says how it went.
 #[must_use]
@@ -41,9 +44,18 @@ pub fn run(argv: Vec<OsString>) -> ExitCode {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one look at the clock: it shows in `run`, and ages count from it"
+)]
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or_default())
+}
+
 fn dispatch(command: Command, argv: Vec<String>, ui: &ui::Ui) -> Result<Exit, Failure> {
     match command {
-        Command::Analyze(args) => analyze::analyze(args, argv, ui),
+        Command::Analyze(args) => analyze::analyze(*args, argv, ui),
         Command::Report(args) => analyze::report(args, argv, ui),
         Command::Ingest(args) => ingest::run(&args, ui),
         Command::Query(args) => query::run(&args, ui),

@@ -12,6 +12,9 @@ const CELL_CHARS: usize = 120;
 
 pub(super) fn run(args: &args::Query, ui: &Ui) -> Result<Exit, Failure> {
     let case = Case::open(&args.case)?;
+    if case.is_behind() {
+        ui.note("an ingest into this case was stopped; this is what the one before left");
+    }
     let Some(sql) = &args.sql else {
         return schema(&case, ui);
     };

@@ -3,7 +3,7 @@
 
 use super::args::{Judging, Narrating, Narrator};
 use super::failure::{Exit, Failure};
-use crate::model::Severity;
+use crate::model::{Selection, Severity};
 use crate::narrate::{self, Choice};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -16,8 +16,8 @@ const TOP: usize = 100;
 const MEMORY_SHARE: u64 = 4;
 /// Where the system does not say how much memory there is.
 const MEMORY_FALLBACK_BYTES: u64 = 2 << 30;
-/// Below this the parts become too small to be worth reading.
-const MEMORY_LEAST_BYTES: u64 = 64 << 20;
+/// Below this a part is hardly larger than a file.
+const MEMORY_LEAST_BYTES: u64 = 8 << 20;
 
 /// `trailinsight.toml`: what changes findings or prose.
 #[derive(Debug, Default, Deserialize)]
@@ -35,10 +35,13 @@ struct File {
     prompt: Option<PathBuf>,
     endpoint_url: Option<String>,
     profile: Option<String>,
+    select: Option<super::select::File>,
 }
 
 /// What is in force.
 pub(super) struct Settings {
+    /// What the file selects, where flags do not.
+    pub(super) select: super::select::File,
     pub(super) rules: Vec<PathBuf>,
     pub(super) top: usize,
     pub(super) fail_on: Option<Severity>,
@@ -66,6 +69,7 @@ impl Settings {
         };
         let digest = crate::digest::Options::default();
         Ok(Self {
+            select: file.select.unwrap_or_default(),
             rules,
             top: judging.top.or(file.top).unwrap_or(TOP),
             fail_on: judging.fail_on.or(file.fail_on),
@@ -75,11 +79,12 @@ impl Settings {
     }
 
     /// For the report: what was in force.
-    pub(super) fn shown(&self) -> BTreeMap<String, String> {
+    pub(super) fn shown(&self, selection: &Selection) -> BTreeMap<String, String> {
         let mut shown = BTreeMap::from([
             ("top".to_owned(), self.top.to_string()),
             ("digest-tokens".to_owned(), self.digest_tokens.to_string()),
         ]);
+        shown.extend(selection.shown());
         if !self.rules.is_empty() {
             let rules: Vec<String> = self.rules.iter().map(|p| p.display().to_string()).collect();
             shown.insert("rules".to_owned(), rules.join(", "));
@@ -92,6 +97,11 @@ impl Settings {
         }
         shown
     }
+}
+
+/// What `trailinsight.toml` here selects, for commands that take nothing else from it.
+pub(super) fn select() -> Result<super::select::File, Failure> {
+    Ok(read(None)?.select.unwrap_or_default())
 }
 
 fn read(named: Option<&Path>) -> Result<File, Failure> {

@@ -3,7 +3,7 @@
 
 use super::args;
 use super::failure::Failure;
-use crate::case::Progress;
+use crate::case::{Plan, Progress};
 use crate::model::{Ledger, Report, Severity};
 use crate::report::visible;
 use comfy_table::{ContentArrangement, Table, TableComponent, presets};
@@ -68,16 +68,17 @@ impl Ui {
         Ok(out.flush()?)
     }
 
-    /// Bars on a terminal, nothing elsewhere.
-    pub(super) fn reading(&self, files: u64, bytes: u64) -> Reading {
-        let bar = if self.live { ProgressBar::new(bytes) } else { ProgressBar::hidden() };
+    /// Bars on a terminal, a note of what is in the case already anywhere.
+    pub(super) fn reading(&self) -> Reading<'_> {
+        let bar = if self.live { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let style = ProgressStyle::with_template(
             "reading {bar:24} {percent:>3}%  {bytes}/{total_bytes}  {msg}  ETA {eta}",
         );
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Reading {
+            ui: self,
             bar,
-            files,
+            files: AtomicU64::new(0),
             done: AtomicU64::new(0),
             records: AtomicU64::new(0),
             began: Instant::now(),
@@ -107,9 +108,13 @@ impl Ui {
                 line += &format!(", {} {what}", HumanCount(count));
             }
         }
-        if f.skipped > 0 {
+        let no_trail = f.skipped - f.pruned;
+        if f.pruned > 0 {
+            line += &format!("; {} left out by the selection", HumanCount(f.pruned));
+        }
+        if no_trail > 0 {
             line +=
-                &format!("; {} skipped, no trail files by name or content", HumanCount(f.skipped));
+                &format!("; {} skipped, no trail files by name or content", HumanCount(no_trail));
         }
         self.say(&line);
         if ledger.is_whole() {
@@ -195,21 +200,44 @@ pub(super) fn table() -> Table {
     table
 }
 
-pub(super) struct Reading {
+pub(super) struct Reading<'u> {
+    ui: &'u Ui,
     bar: ProgressBar,
-    files: u64,
+    /// To read in this run; what was done before counts neither here nor in the rate.
+    files: AtomicU64,
     done: AtomicU64,
     records: AtomicU64,
     began: Instant,
 }
 
-impl Reading {
+impl Reading<'_> {
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-impl Progress for Reading {
+impl Progress for Reading<'_> {
+    fn begin(&self, plan: &Plan) {
+        let count = HumanCount;
+        self.files.store(plan.files - plan.done, Ordering::Relaxed);
+        self.bar.set_length(plan.bytes);
+        self.bar.reset_eta();
+        if plan.done > 0 {
+            let (done, files) = (count(plan.done), count(plan.files));
+            self.ui.note(&format!("resuming: {done} of {files} files are already in the case"));
+        }
+        if plan.changed > 0 {
+            let changed = count(plan.changed);
+            self.ui.note(&format!("{changed} files of the case have changed and are read again"));
+        }
+        if plan.gone > 0 {
+            let gone = count(plan.gone);
+            self.ui.note(&format!(
+                "{gone} files of the case are not in the archive any more; their events are kept"
+            ));
+        }
+    }
+
     fn file(&self, compressed_bytes: u64, _: u64, records: u64) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let records = self.records.fetch_add(records, Ordering::Relaxed) + records;
@@ -226,7 +254,7 @@ impl Progress for Reading {
         self.bar.set_message(format!(
             "{}/{} files  {} events/s",
             HumanCount(done),
-            HumanCount(self.files),
+            HumanCount(self.files.load(Ordering::Relaxed)),
             HumanCount(rate)
         ));
     }

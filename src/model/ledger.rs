@@ -34,6 +34,9 @@ pub struct FileCounts {
     /// On purpose: digest files, files that are no trail files, files pruned by selection.
     pub skipped: u64,
     pub failed: u64,
+    /// Part of `skipped`: not read because nothing that was selected can be in them.
+    #[serde(default)]
+    pub pruned: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +46,12 @@ pub struct RecordCounts {
     pub duplicate: u64,
     pub filtered: u64,
     pub rejected: u64,
+    /// Part of `duplicate`: their bodies differ from the one that was kept.
+    #[serde(default)]
+    pub conflict: u64,
+    /// Part of `duplicate`: replaced by a later record that says so (`addendum`).
+    #[serde(default)]
+    pub amended: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +91,8 @@ impl Ledger {
             r.kept + r.duplicate + r.filtered + r.rejected,
             "records do not add up: {r:?}"
         );
+        assert!(f.pruned <= f.skipped, "more files pruned than skipped: {f:?}");
+        assert!(r.conflict.max(r.amended) <= r.duplicate, "duplicates do not add up: {r:?}");
     }
 
     /// Whether everything that was meant to be read was read.

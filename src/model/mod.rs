@@ -5,6 +5,7 @@ pub mod finding;
 pub mod ledger;
 pub mod narrative;
 pub mod report;
+pub mod selection;
 pub mod table;
 pub mod time;
 
@@ -15,5 +16,6 @@ pub use finding::{
 pub use ledger::{FileCounts, Ledger, RecordCounts, Reject, RejectReason};
 pub use narrative::{Checks, Narrative, Section, Sentence};
 pub use report::{Report, Run};
+pub use selection::Selection;
 pub use table::{Aggregates, Count, Coverage, Gap, HourCount};
 pub use time::Timestamp;

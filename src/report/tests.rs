@@ -167,13 +167,14 @@ fn hostile_report() -> Report {
             settings: BTreeMap::from([(HOSTILE.to_owned(), HOSTILE.to_owned())]),
         },
         ledger: Ledger {
-            files: FileCounts { seen: 3, ingested: 2, skipped: 0, failed: 1 },
+            files: FileCounts { seen: 3, ingested: 2, skipped: 0, failed: 1, pruned: 0 },
             records: RecordCounts {
                 seen: 9010,
                 kept: 9000,
                 duplicate: 10,
                 filtered: 0,
                 rejected: 0,
+                ..Default::default()
             },
             rejects: vec![reject],
             bytes: ByteCounts { compressed: 1000, inflated: 20_000 },

@@ -1,0 +1,298 @@
+//! `journal.ndjson`: what is in the case so far, one line for every step that is safely on disk.
+//!
+//! A step's files are on disk before its line is. So whatever the last whole line says is true,
+//! whenever the process or the machine stops, and files that no line names are leftovers. The
+//! manifest is what the journal came to when an ingest ended.
+
+use super::Error;
+use crate::model::{RejectReason, Selection, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+pub(super) const NAME: &str = "journal.ndjson";
+/// Raised when what was written before cannot be gone on with.
+pub(super) const FORMAT: u32 = 2;
+
+/// One reading of one file. A file that changed is read again under a new number, and only the
+/// last reading of a file counts.
+pub(super) type Reading = u64;
+
+/// A part of the event table and what stands in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Part {
+    pub(super) name: String,
+    /// Events in `events/`.
+    pub(super) rows: u64,
+    /// Repeated events in `spare/`.
+    pub(super) spare: u64,
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+    /// By the number that keys hold.
+    pub(super) files: Vec<PartFile>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PartFile {
+    #[serde(rename = "r")]
+    pub(super) reading: Reading,
+    /// The name in the table where it is another than the file's: a member of an archive.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub(super) member: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Fate {
+    Ingested,
+    Skipped,
+    Failed,
+}
+
+/// What became of one file that was read to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Account {
+    pub(super) reading: Reading,
+    pub(super) name: String,
+    pub(super) bytes: u64,
+    pub(super) stamp: i64,
+    pub(super) fate: Fate,
+    pub(super) inflated: u64,
+    pub(super) seen: u64,
+    pub(super) stored: u64,
+    pub(super) filtered: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) rejected: Vec<Rejected>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Rejected {
+    /// Where it is another name than the file's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<String>,
+    pub(super) reason: RejectReason,
+    pub(super) count: u64,
+    pub(super) detail: String,
+}
+
+impl Account {
+    /// A file that could not be opened may be readable next time, and nothing about it changes.
+    pub(super) fn is_final(&self) -> bool {
+        self.rejected.iter().all(|r| r.reason != RejectReason::Unreadable)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Line {
+    Begin {
+        format: u32,
+        selection: Selection,
+    },
+    /// A part was written, and these files were read to their end. A part may hold rows of files
+    /// that are not: they count when a later line says so.
+    Read {
+        part: Option<Part>,
+        files: Vec<Account>,
+    },
+    /// Files that are gone from the archive and left nothing in the table.
+    Forget {
+        files: Vec<String>,
+    },
+    /// A part was written again without what does not belong in the table, or is empty now.
+    Swap {
+        old: String,
+        new: Option<Part>,
+    },
+}
+
+/// What all lines together say.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) selection: Selection,
+    pub(super) parts: BTreeMap<String, Part>,
+    /// The last reading of every file, by name.
+    pub(super) accounts: BTreeMap<String, Account>,
+    next_part: u64,
+    next_reading: Reading,
+}
+
+impl State {
+    fn apply(&mut self, line: Line) {
+        match line {
+            Line::Begin { selection, .. } => self.selection = selection,
+            Line::Read { part, files } => {
+                self.add(part);
+                for account in files {
+                    self.next_reading = self.next_reading.max(account.reading + 1);
+                    self.accounts.insert(account.name.clone(), account);
+                }
+            }
+            Line::Forget { files } => {
+                for name in files {
+                    self.accounts.remove(&name);
+                }
+            }
+            Line::Swap { old, new } => {
+                self.parts.remove(&old);
+                self.add(new);
+            }
+        }
+    }
+
+    fn add(&mut self, part: Option<Part>) {
+        let Some(part) = part else { return };
+        let number = part.name.strip_prefix("part-").and_then(|n| n.parse::<u64>().ok());
+        self.next_part = self.next_part.max(number.map_or(0, |n| n + 1));
+        for file in &part.files {
+            self.next_reading = self.next_reading.max(file.reading + 1);
+        }
+        self.parts.insert(part.name.clone(), part);
+    }
+
+    /// The first of numbers that no reading has had.
+    pub(super) fn next_reading(&self) -> Reading {
+        self.next_reading
+    }
+
+    /// Names of the files whose rows count, by reading.
+    pub(super) fn readings(&self) -> HashMap<Reading, &str> {
+        self.accounts.values().map(|a| (a.reading, a.name.as_str())).collect()
+    }
+}
+
+pub(super) struct Journal {
+    file: File,
+    path: PathBuf,
+    bytes: u64,
+    pub(super) state: State,
+}
+
+impl Journal {
+    /// Goes on with the journal of a case, or begins one.
+    pub(super) fn open(case: &Path, selection: &Selection) -> Result<Self, Error> {
+        let path = case.join(NAME);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(Error::io("read", &path)(e)),
+        };
+        let (state, whole) = replay(&text);
+        let state = state.ok_or_else(|| Error::OtherFormat { path: case.to_owned() })?;
+        let file = File::options().create(true).append(true).open(&path);
+        let file = file.map_err(Error::io("create", &path))?;
+        // A line that was cut off in the middle never happened.
+        file.set_len(whole).map_err(Error::io("write", &path))?;
+        let mut journal = Self { file, path, bytes: whole, state };
+        let state = &journal.state;
+        // A case with nothing in it may still be about something else.
+        let is_empty = state.accounts.is_empty() && state.parts.is_empty();
+        if whole == 0 || is_empty && state.selection != *selection {
+            journal.append(Line::Begin { format: FORMAT, selection: selection.clone() })?;
+        }
+        if journal.state.selection != *selection {
+            return Err(Error::OtherSelection {
+                path: case.to_owned(),
+                made: Box::new(journal.state.selection),
+                asked: Box::new(selection.clone()),
+            });
+        }
+        Ok(journal)
+    }
+
+    /// How long the journal is: the same length is the same case.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Returns when the line is on disk.
+    pub(super) fn append(&mut self, line: Line) -> Result<(), Error> {
+        let mut text = serde_json::to_vec(&line).expect("a line is plain data");
+        text.push(b'\n');
+        let written = self.file.write_all(&text).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            // Half a line would join with the next one.
+            let _ = self.file.set_len(self.bytes);
+            return Err(Error::io("write", &self.path)(error));
+        }
+        self.bytes += text.len() as u64;
+        self.state.apply(line);
+        Ok(())
+    }
+
+    /// A name that no part has had.
+    pub(super) fn name_part(&mut self) -> String {
+        let number = self.state.next_part;
+        self.state.next_part += 1;
+        format!("part-{number:05}")
+    }
+}
+
+/// The state after all whole lines and how many bytes they have; `None` for another format.
+fn replay(text: &[u8]) -> (Option<State>, u64) {
+    let (mut state, mut whole) = (State::default(), 0);
+    for line in text.split_inclusive(|&b| b == b'\n') {
+        let line_bytes = line.len() as u64;
+        let Some(line) = line.strip_suffix(b"\n") else { break };
+        match serde_json::from_slice(line) {
+            Ok(Line::Begin { format, .. }) if format != FORMAT => return (None, 0),
+            Ok(line) => state.apply(line),
+            // After a power cut the end of a file may be anything; a first line that is no line of
+            // ours is another matter.
+            Err(_) if whole == 0 => return (None, 0),
+            Err(_) => break,
+        }
+        whole += line_bytes;
+    }
+    (Some(state), whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(reading: Reading, name: &str) -> Account {
+        Account {
+            reading,
+            name: name.to_owned(),
+            bytes: 1,
+            stamp: 2,
+            fate: Fate::Ingested,
+            inflated: 3,
+            seen: 4,
+            stored: 4,
+            filtered: 0,
+            rejected: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_journal_cut_anywhere_goes_on_after_its_last_whole_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let selection = Selection::default();
+        let mut journal = Journal::open(dir.path(), &selection).unwrap();
+        let begun = journal.bytes();
+        for (reading, name) in [(0, "a"), (1, "b"), (2, "a")] {
+            let files = vec![account(reading, name)];
+            journal.append(Line::Read { part: None, files }).unwrap();
+        }
+        let whole = journal.bytes();
+        assert_eq!(journal.state.accounts["a"].reading, 2);
+        drop(journal);
+        let path = dir.path().join(NAME);
+        let text = fs::read(&path).unwrap();
+        assert_eq!(text.len() as u64, whole);
+        for cut in begun..whole {
+            fs::write(&path, &text[..cut as usize]).unwrap();
+            let mut journal = Journal::open(dir.path(), &selection).unwrap();
+            let lines = text[..cut as usize].split(|&b| b == b'\n').count() as u64 - 2;
+            assert_eq!(journal.state.next_reading(), lines, "cut at {cut}");
+            let files = vec![account(9, "z")];
+            journal.append(Line::Read { part: None, files }).unwrap();
+            let again = Journal::open(dir.path(), &selection).unwrap();
+            assert_eq!(again.state.next_reading(), 10, "cut at {cut}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! From parts as they were read to the table as it should be: every event once, and no rows of
+//! files that have been read again since.
+//!
+//! Repeats are not thrown away but put beside the table: when the file that holds the kept one
+//! changes, another comes back without its file being read again, or being there at all.
+
+use super::dedupe::{self, Key, PartKeys, Repeats};
+use super::folder::Folder;
+use super::journal::{Journal, Line, Part, State};
+use super::{Error, part, scan};
+use crate::model::Timestamp;
+use polars::prelude::*;
+
+/// How many rows are beside the table, and why.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Settled {
+    pub(super) duplicate: u64,
+    pub(super) conflict: u64,
+    pub(super) amended: u64,
+}
+
+/// Brings every part to where it should be. Stopped anywhere and called again, it goes on.
+pub(super) fn settle(
+    folder: &Folder,
+    journal: &mut Journal,
+    memory_bytes: u64,
+) -> Result<Settled, Error> {
+    let (parts, keys) = ranked(folder, &journal.state);
+    let repeats = dedupe::repeats(&keys, memory_bytes)?;
+    let Repeats { rows, conflict, amended } = repeats;
+    let duplicate = rows.values().map(|rows| rows.len() as u64).sum();
+    for (number, (part, keys)) in parts.into_iter().zip(&keys).enumerate() {
+        let spare = rows.get(&number).map_or(&[][..], Vec::as_slice);
+        settle_part(folder, journal, part, (keys, spare))?;
+    }
+    if journal.state.parts.is_empty() {
+        // No record at all is still a case: a table of no rows that can be queried.
+        let name = journal.name_part();
+        let columns = super::builder::Builder::default().take().columns;
+        part::write(&folder.events(&name), 0, columns)?;
+        dedupe::write_keys(&folder.keys(&name), &[])?;
+        folder.sync()?;
+        let (first, last) = (Timestamp::default(), Timestamp::default());
+        let part = Part { name, rows: 0, spare: 0, first, last, files: Vec::new() };
+        journal.append(Line::Read { part: Some(part), files: Vec::new() })?;
+    }
+    Ok(Settled { duplicate, conflict, amended })
+}
+
+/// All parts, and the rank of every file in them by its name in the table.
+fn ranked(folder: &Folder, state: &State) -> (Vec<Part>, Vec<PartKeys>) {
+    let parts: Vec<Part> = state.parts.values().cloned().collect();
+    let readings = state.readings();
+    let name = |file: &super::journal::PartFile| {
+        let name = readings.get(&file.reading)?;
+        Some((*name, file.member.clone()))
+    };
+    let mut names: Vec<_> = parts.iter().flat_map(|p| p.files.iter().filter_map(name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    let rank = |file| {
+        let name = name(file)?;
+        Some(names.binary_search(&name).expect("every name is listed") as u32)
+    };
+    let keys = parts
+        .iter()
+        .map(|p| PartKeys {
+            path: folder.keys(&p.name),
+            file_ranks: p.files.iter().map(rank).collect(),
+        })
+        .collect();
+    (parts, keys)
+}
+
+/// Writes the part again if a row of it is not where it should be.
+fn settle_part(
+    folder: &Folder,
+    journal: &mut Journal,
+    old: Part,
+    (ranks, spare): (&PartKeys, &[u32]),
+) -> Result<(), Error> {
+    let keys = dedupe::read_keys(&ranks.path)?;
+    let counts = |key: &Key| ranks.file_ranks[key.file as usize].is_some();
+    let mut spare_rows = spare.iter().peekable();
+    let settled: Vec<Option<Key>> = keys
+        .iter()
+        .enumerate()
+        .map(|(row, key)| {
+            let spare = spare_rows.next_if(|&&spare| spare as usize == row).is_some();
+            counts(key).then_some(key.placed(spare))
+        })
+        .collect();
+    if settled.iter().zip(&keys).all(|(settled, key)| settled.as_ref() == Some(key)) {
+        return Ok(());
+    }
+    let new = rewrite(folder, journal.name_part(), &old, (&keys, &settled))?;
+    journal.append(Line::Swap { old: old.name, new })
+}
+
+fn rewrite(
+    folder: &Folder,
+    name: String,
+    old: &Part,
+    (before, after): (&[Key], &[Option<Key>]),
+) -> Result<Option<Part>, Error> {
+    let keys: Vec<Key> = after.iter().flatten().copied().collect();
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let mut rows = scan::read_part(&folder.events(&old.name))?;
+    let in_table = rows.height() as IdxSize;
+    if old.spare > 0 {
+        let spare = scan::read_part(&folder.spare(&old.name))?;
+        rows.vstack_mut(&spare).map_err(Error::table("read"))?;
+    }
+    // Where each row of the part stands now: in the table, or behind it among the spare ones.
+    let (mut table, mut beside) = (Vec::new(), Vec::new());
+    let (mut next_in_table, mut next_spare) = (0, in_table);
+    for (before, after) in before.iter().zip(after) {
+        let next = if before.spare { &mut next_spare } else { &mut next_in_table };
+        match after {
+            Some(key) if key.spare => beside.push(*next),
+            Some(_) => table.push(*next),
+            None => {}
+        }
+        *next += 1;
+    }
+    let pick = |places: Vec<IdxSize>| {
+        rows.take(&IdxCa::from_vec("place".into(), places)).map_err(Error::table("filtered"))
+    };
+    let (mut table, mut beside) = (pick(table)?, pick(beside)?);
+    drop(rows);
+    let (first, last) = scan::span(&table)?;
+    scan::write_part(&folder.events(&name), &mut table)?;
+    if beside.height() > 0 {
+        scan::write_part(&folder.spare(&name), &mut beside)?;
+    }
+    dedupe::write_keys(&folder.keys(&name), &keys)?;
+    folder.sync()?;
+    let (rows, spare) = (table.height() as u64, beside.height() as u64);
+    Ok(Some(Part { name, rows, spare, first, last, files: old.files.clone() }))
+}
