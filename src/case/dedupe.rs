@@ -21,6 +21,9 @@ pub(super) struct Key {
     hash: u128,
     /// The same of the event that this record replaces, or 0.
     amends: u128,
+    /// Hash of time and name: what is repeated was done at the same moment, so events that merely
+    /// bear the same id (made up, or masked) are told apart.
+    moment: u32,
     body_bytes: u32,
     /// Number of the file within its part.
     pub(super) file: u32,
@@ -30,11 +33,13 @@ pub(super) struct Key {
 }
 
 /// On disk, without `amends`: few records amend another, so theirs stand at the end of the file.
-const KEY_BYTES: usize = 29;
+const KEY_BYTES: usize = 33;
 const AMENDMENT_BYTES: usize = 20;
 const COUNT_BYTES: usize = 4;
-/// What one key costs while a slice is sorted.
-const SORT_BYTES: u64 = 64;
+/// What one key costs while a slice is sorted, and the share of the memory that a slice may take:
+/// the list of it grows by doubling, and the keys of a part stand beside it.
+const SORT_BYTES: u64 = 80;
+const SLICE_SHARE: u64 = 4;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,8 +59,10 @@ impl Key {
             .map_or(0, |a| identity(&a.original_event_id, account));
         // A record that names itself replaces nothing.
         let amends = if amends == hash { 0 } else { amends };
+        let moment = (record.event_time, record.event_name);
+        let moment = foldhash::fast::FixedState::with_seed(0).hash_one(moment) as u32;
         let (body_bytes, index) = (record.raw_bytes, record.index);
-        Self { hash, amends, body_bytes, file, index, spare: false }
+        Self { hash, amends, moment, body_bytes, file, index, spare: false }
     }
 
     pub(super) fn placed(self, spare: bool) -> Self {
@@ -64,7 +71,7 @@ impl Key {
 
     fn print(self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.hash.to_le_bytes());
-        for number in [self.body_bytes, self.file, self.index] {
+        for number in [self.moment, self.body_bytes, self.file, self.index] {
             out.extend_from_slice(&number.to_le_bytes());
         }
         out.push(u8::from(self.spare));
@@ -74,10 +81,11 @@ impl Key {
         Self {
             hash: wide(&bytes[..16]),
             amends: 0,
-            body_bytes: number(&bytes[16..20]),
-            file: number(&bytes[20..24]),
-            index: number(&bytes[24..28]),
-            spare: bytes[28] != 0,
+            moment: number(&bytes[16..20]),
+            body_bytes: number(&bytes[20..24]),
+            file: number(&bytes[24..28]),
+            index: number(&bytes[28..32]),
+            spare: bytes[32] != 0,
         }
     }
 }
@@ -150,7 +158,8 @@ pub(super) struct Repeats {
 /// Finds repeated events over all parts.
 pub(super) fn repeats(parts: &[PartKeys], memory_bytes: u64) -> Result<Repeats, Error> {
     let total: u64 = parts.iter().map(|p| fs::metadata(&p.path).map_or(0, |m| m.len())).sum();
-    let slices = (total / KEY_BYTES as u64 * SORT_BYTES).div_ceil(memory_bytes.max(1)).max(1);
+    let room = (memory_bytes / SLICE_SHARE).max(1);
+    let slices = (total / KEY_BYTES as u64 * SORT_BYTES).div_ceil(room).max(1);
     let mut repeats = Repeats::default();
     for slice in 0..slices {
         // The top 32 bits, scaled to the number of slices.
@@ -171,7 +180,7 @@ pub(super) fn repeats(parts: &[PartKeys], memory_bytes: u64) -> Result<Repeats, 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Order {
     Replaced,
-    Row { shortness: std::cmp::Reverse<u32>, file: u32, index: u32 },
+    Row { moment: u32, shortness: std::cmp::Reverse<u32>, file: u32, index: u32 },
 }
 
 struct Entry {
@@ -190,7 +199,8 @@ fn entries(parts: &[PartKeys], within: impl Fn(u128) -> bool) -> Result<Vec<Entr
             let (part, row, amends) = (number as u32, row as u32, key.amends != 0);
             if key.hash != 0 && within(key.hash) {
                 let shortness = std::cmp::Reverse(key.body_bytes);
-                let order = Order::Row { shortness, file, index: key.index };
+                let (moment, index) = (key.moment, key.index);
+                let order = Order::Row { moment, shortness, file, index };
                 entries.push(Entry { hash: key.hash, order, part, row, amends });
             }
             if amends && within(key.amends) {
@@ -202,23 +212,32 @@ fn entries(parts: &[PartKeys], within: impl Fn(u128) -> bool) -> Result<Vec<Entr
 }
 
 impl Repeats {
-    /// All rows of one event, in order. A record that replaces another is never replaced itself:
+    /// All rows of one event id, in order. A record that replaces another is never replaced itself:
     /// two that name each other would both be lost.
     fn add(&mut self, group: &[Entry]) {
-        let replaced = group[0].order == Order::Replaced;
-        let mut rows = group.iter().filter(|e| e.order != Order::Replaced);
-        let Some(first) = rows.clone().next() else { return };
-        let kept = rows.clone().find(|e| !replaced || e.amends);
-        self.amended += u64::from(kept.is_none());
-        let place = |e: &Entry| (e.part, e.row);
-        for row in rows.by_ref().filter(|e| kept.map(place) != Some(place(e))) {
-            self.rows.entry(row.part as usize).or_default().push(row.row);
-            self.conflict += u64::from(row.order.shortness() != first.order.shortness());
+        let notices = group.iter().take_while(|e| e.order == Order::Replaced).count();
+        let rows = &group[notices..];
+        for event in rows.chunk_by(|a, b| a.order.moment() == b.order.moment()) {
+            let kept = event.iter().find(|e| notices == 0 || e.amends);
+            self.amended += u64::from(kept.is_none());
+            let place = |e: &Entry| (e.part, e.row);
+            for row in event.iter().filter(|e| kept.map(place) != Some(place(e))) {
+                self.rows.entry(row.part as usize).or_default().push(row.row);
+                let differs = row.order.shortness() != event[0].order.shortness();
+                self.conflict += u64::from(differs);
+            }
         }
     }
 }
 
 impl Order {
+    fn moment(self) -> Option<u32> {
+        match self {
+            Self::Replaced => None,
+            Self::Row { moment, .. } => Some(moment),
+        }
+    }
+
     fn shortness(self) -> Option<std::cmp::Reverse<u32>> {
         match self {
             Self::Replaced => None,
@@ -236,7 +255,7 @@ mod tests {
     }
 
     fn key(hash: u128, body_bytes: u32, file: u32, index: u32) -> Key {
-        Key { hash, amends: 0, body_bytes, file, index, spare: false }
+        Key { hash, amends: 0, moment: 0, body_bytes, file, index, spare: false }
     }
 
     fn found(parts: &[(&[Key], &[Option<u32>])]) -> Repeats {
@@ -261,6 +280,10 @@ mod tests {
         let both = found(&[(&first, &[Some(2)]), (&second, &[Some(0), Some(1)])]);
         assert_eq!(both.rows, BTreeMap::from([(0, vec![0, 1])]));
         assert_eq!((both.conflict, both.amended), (1, 0));
+        // Another moment, another event.
+        let later = [Key { moment: 1, ..key(spread(1), 9, 0, 0) }];
+        let other = found(&[(&first, &[Some(0)]), (&later, &[Some(1)])]);
+        assert_eq!(other.rows, BTreeMap::new());
         // The rows of a file that does not count any more win over nothing.
         let one = found(&[(&first, &[Some(2)]), (&second, &[None, Some(1)])]);
         assert_eq!(one.rows, BTreeMap::from([(0, vec![0])]));

@@ -232,19 +232,23 @@ impl<'a> Record<'a> {
     fn read_time(&mut self, key: &'a str, cursor: &mut Cursor<'a>) -> Time {
         let value = cursor.peek();
         let raw = cursor.raw_value();
-        if let Value::String(text) = value {
-            if let Some(micros) = canonical_time(text.as_bytes()) {
-                self.forget_extra(key);
-                return Time::At(micros);
+        let micros = match value {
+            Value::String(text) => match canonical_time(text.as_bytes()) {
+                Some(micros) => {
+                    self.forget_extra(key);
+                    return Time::within(micros);
+                }
+                None => crate::model::Timestamp::parse(text).map(|t| t.0).or_else(|| epoch(text)),
+            },
+            Value::Number(digits) => epoch(digits),
+            Value::Null => {
+                self.set_extra(key, raw);
+                return Time::Missing;
             }
-            self.set_extra(key, raw);
-            return crate::model::Timestamp::parse(text).map_or(Time::Bad, |t| Time::At(t.0));
-        }
+            _ => None,
+        };
         self.set_extra(key, raw);
-        match value {
-            Value::Null => Time::Missing,
-            _ => Time::Bad,
-        }
+        micros.map_or(Time::Bad, Time::within)
     }
 
     fn read_nested(&mut self, nested: Nested, cursor: &mut Cursor<'a>) {
@@ -313,6 +317,23 @@ enum Time {
     At(i64),
     Missing,
     Bad,
+}
+
+/// AWS is not older than 2006, and a later century is a slip: one such time would stretch every table.
+const TIMES: std::ops::Range<i64> = 1_136_073_600_000_000..4_102_444_800_000_000;
+
+impl Time {
+    fn within(micros: i64) -> Self {
+        if TIMES.contains(&micros) { Self::At(micros) } else { Self::Bad }
+    }
+}
+
+/// Seconds since 1970, perhaps with a fraction, or milliseconds: what is too large for the one is the other.
+fn epoch(digits: &str) -> Option<i64> {
+    const MILLIS_FROM: f64 = 1e11;
+    let number: f64 = digits.parse().ok()?;
+    let micros = if number.abs() < MILLIS_FROM { number * 1e6 } else { number * 1e3 };
+    micros.is_finite().then_some(micros as i64)
 }
 
 /// `YYYY-MM-DDTHH:MM:SSZ`, the only spelling in trail files; anything else takes the slow way.

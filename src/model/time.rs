@@ -4,20 +4,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
+const ASCTIME: &str = "%a %b %d %H:%M:%S %Y";
 
 /// A point in time in microseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// Reads RFC 3339 (any offset, fraction, a space for the `T`) or a bare date (midnight UTC).
+    /// Reads RFC 3339 (any offset, fraction, a space for the `T`), a bare date (midnight UTC), or the
+    /// spelling of C's `asctime`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Ok(at) = text.parse::<jiff::Timestamp>() {
             return Some(Self(at.as_microsecond()));
         }
-        let civil = text.parse::<jiff::civil::DateTime>().ok()?;
+        let asctime = || jiff::civil::DateTime::strptime(ASCTIME, text);
+        let civil = text.parse::<jiff::civil::DateTime>().or_else(|_| asctime()).ok()?;
         let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
         Some(Self(zoned.timestamp().as_microsecond()))
     }
