@@ -47,6 +47,7 @@ fn record() -> impl Strategy<Value = Value> {
         let mut record: Map<String, Value> =
             pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
         record.insert("eventTime".to_owned(), json!("2024-05-03T10:00:00Z"));
+        record.insert("eventVersion".to_owned(), json!("1.08"));
         Value::from(record)
     })
 }
@@ -70,6 +71,7 @@ impl Sink for Rebuilt {
     fn record(&mut self, record: &Record<'_>) {
         let mut out = Map::from_iter([("eventTime".to_owned(), json!("2024-05-03T10:00:00Z"))]);
         for (key, text) in [
+            ("eventVersion", record.event_version),
             ("eventName", record.event_name),
             ("eventSource", record.event_source),
             ("eventID", record.event_id),

@@ -38,8 +38,8 @@ impl Source for Backwards {
     fn skipped(&self) -> u64 {
         self.0.skipped()
     }
-    fn read(&self, input: &Input, buffer: &mut Vec<u8>) -> io::Result<()> {
-        self.0.read(input, buffer)
+    fn open(&self, input: &Input) -> io::Result<Box<dyn io::Read + '_>> {
+        self.0.open(input)
     }
 }
 

@@ -129,11 +129,7 @@ impl Source for Disk {
         self.skipped
     }
 
-    fn read(&self, input: &Input, buffer: &mut Vec<u8>) -> io::Result<()> {
-        buffer.clear();
-        let mut file = File::open(&input.path)?;
-        buffer.reserve(usize::try_from(input.bytes).unwrap_or(0) + 1);
-        file.read_to_end(buffer)?;
-        Ok(())
+    fn open(&self, input: &Input) -> io::Result<Box<dyn Read + '_>> {
+        Ok(Box::new(File::open(&input.path)?))
     }
 }

@@ -28,7 +28,23 @@ pub struct Key<'a> {
 }
 
 /// Endings under which people keep records.
-const ENDINGS: [&str; 6] = [".json", ".json.gz", ".gz", ".jsonl", ".ndjson", ".log"];
+const ENDINGS: [&str; 14] = [
+    ".json",
+    ".gz",
+    ".jsonl",
+    ".ndjson",
+    ".log",
+    ".csv",
+    ".zip",
+    ".tar",
+    ".tgz",
+    ".zst",
+    ".bz2",
+    ".tbz2",
+    ".tzst",
+    // Security Lake: recognized and told, not read.
+    ".gz.parquet",
+];
 
 impl<'a> Key<'a> {
     /// Never refuses: a key that follows no layout is a candidate by its ending, or nothing.
@@ -113,6 +129,8 @@ mod tests {
             KeyKind::Digest
         );
         assert_eq!(kind("flattened.json.gz"), KeyKind::Candidate);
+        assert_eq!(kind("2024/trail.tar.zst"), KeyKind::Candidate);
+        assert_eq!(kind("case/events/part-00000.parquet"), KeyKind::Other);
         assert_eq!(kind("AWSLogs/notes.txt"), KeyKind::Other);
         assert_eq!(kind("README.md"), KeyKind::Other);
     }

@@ -8,7 +8,7 @@ pub use disk::{Disk, Error};
 pub use key::{Key, KeyKind};
 pub use select::prunes;
 
-use std::io;
+use std::io::{self, Read};
 
 /// One file of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +41,21 @@ pub trait Source: Sync {
     /// Files that were seen and left out because of their name (digests, texts, ...).
     fn skipped(&self) -> u64;
 
+    /// Opens one input, to be read from its beginning.
+    ///
+    /// # Errors
+    /// When the file cannot be read; the run goes on without it.
+    fn open(&self, input: &Input) -> io::Result<Box<dyn Read + '_>>;
+
     /// Reads one input whole into `buffer`, which is cleared first.
     ///
     /// # Errors
     /// When the file cannot be read; the run goes on without it.
-    fn read(&self, input: &Input, buffer: &mut Vec<u8>) -> io::Result<()>;
+    fn read(&self, input: &Input, buffer: &mut Vec<u8>) -> io::Result<()> {
+        buffer.clear();
+        // One byte more, so that the end is seen without growing.
+        buffer.reserve(usize::try_from(input.bytes).unwrap_or(0) + 1);
+        self.open(input)?.read_to_end(buffer)?;
+        Ok(())
+    }
 }

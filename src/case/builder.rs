@@ -5,11 +5,13 @@ use super::columns::{
 };
 use super::identity::{self, Identity};
 use super::intern::{Dict, NULL};
+use super::pages::{self, TextPages};
 use super::{dedupe, derive};
 use crate::decode::{Record, Sink};
 use crate::model::Outcome;
+use polars_parquet::parquet::page::CompressedPage;
 
-/// A text column: all values behind each other, with the end of each.
+/// Texts in memory: all values behind each other, with the end of each.
 #[derive(Default)]
 pub(super) struct Text {
     pub(super) bytes: Vec<u8>,
@@ -44,8 +46,7 @@ pub(super) enum Column {
     Time(Vec<i64>),
     Index(Vec<u32>),
     Flag(Vec<Option<bool>>),
-    Dict(Dict),
-    Text(Text),
+    Pages(Vec<CompressedPage>),
     Lists(Lists),
 }
 
@@ -54,9 +55,9 @@ pub(super) enum Column {
 pub(super) struct Builder {
     times: Vec<i64>,
     dicts: [Dict; DICTS.len()],
-    texts: [Text; TEXTS.len()],
+    texts: [TextPages; TEXTS.len()],
     flags: [Vec<Option<bool>>; FLAGS.len()],
-    extra: Text,
+    extra: TextPages,
     arns: Lists,
     /// `ConsoleLogin` that failed without an error code, by row.
     failed_login: Vec<bool>,
@@ -74,7 +75,7 @@ impl Builder {
 
     pub(super) fn heap_bytes(&self) -> usize {
         let dicts: usize = self.dicts.iter().map(Dict::heap_bytes).sum();
-        let texts: usize = self.texts.iter().map(Text::heap_bytes).sum();
+        let texts: usize = self.texts.iter().map(TextPages::heap_bytes).sum();
         let fixed = self.rows() * (8 + 4 + 2 + 1 + size_of::<dedupe::Key>());
         dicts + texts + fixed + self.extra.heap_bytes() + self.arns.items.heap_bytes()
     }
@@ -82,7 +83,7 @@ impl Builder {
     /// The sink for records of one file.
     pub(super) fn file<'b>(&'b mut self, path: &str) -> FileSink<'b> {
         let file = self.files.values.code(path.as_bytes());
-        FileSink { builder: self, file }
+        FileSink { builder: self, path: path.to_owned(), file }
     }
 
     fn push(&mut self, record: &Record<'_>, file: u32) {
@@ -129,63 +130,67 @@ impl Builder {
     }
 
     /// The finished columns in their order in the file, the files they came from, and the keys by
-    /// which duplicates are found. The builder is empty again.
+    /// which duplicates are found. The builder is empty again and keeps its buffers.
     pub(super) fn take(&mut self) -> Taken {
-        let whole = std::mem::take(self);
-        let rows = whole.rows();
-        let files = whole.files.values.iter().map(lossy).collect();
-        let derived = whole.derived();
-        let mut columns = vec![("event_time".to_owned(), Column::Time(whole.times))];
-        columns.extend(derived);
-        let named = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-        let dict_names = named(&DICTS.map(|(name, _)| name));
-        columns.extend(dict_names.into_iter().zip(whole.dicts.into_iter().map(Column::Dict)));
-        let flag_names = named(&FLAGS.map(|(name, _)| name));
-        columns.extend(flag_names.into_iter().zip(whole.flags.into_iter().map(Column::Flag)));
-        let text_names = named(&TEXTS.map(|(name, _)| name));
-        columns.extend(text_names.into_iter().zip(whole.texts.into_iter().map(Column::Text)));
-        columns.push(("resource_arns".to_owned(), Column::Lists(whole.arns)));
-        columns.push(("extra".to_owned(), Column::Text(whole.extra)));
-        columns.push(("source_file".to_owned(), Column::Dict(whole.files)));
-        columns.push(("source_index".to_owned(), Column::Index(whole.indexes)));
-        Taken { rows, columns, files, keys: whole.keys }
+        let rows = self.rows();
+        let files = self.files.values.iter().map(lossy).collect();
+        let mut columns = vec![("event_time", Column::Time(refill(&mut self.times)))];
+        self.derived(&mut columns);
+        for (dict, (name, _)) in self.dicts.iter_mut().zip(&DICTS) {
+            columns.push((name, Column::Pages(pages::of_dict(dict))));
+            dict.clear();
+        }
+        for (flag, (name, _)) in self.flags.iter_mut().zip(&FLAGS) {
+            columns.push((name, Column::Flag(refill(flag))));
+        }
+        for (text, (name, _)) in self.texts.iter_mut().zip(&TEXTS) {
+            columns.push((name, Column::Pages(text.take())));
+        }
+        columns.push(("resource_arns", Column::Lists(std::mem::take(&mut self.arns))));
+        columns.push(("extra", Column::Pages(self.extra.take())));
+        columns.push(("source_file", Column::Pages(pages::of_dict(&self.files))));
+        columns.push(("source_index", Column::Index(refill(&mut self.indexes))));
+        self.files.clear();
+        self.failed_login.clear();
+        Taken { rows, columns, files, keys: refill(&mut self.keys) }
     }
 
-    fn derived(&self) -> Vec<(String, Column)> {
+    fn derived(&self, out: &mut Vec<(&'static str, Column)>) {
+        let mut push = |name, dict: &Dict| out.push((name, Column::Pages(pages::of_dict(dict))));
         let text = |f: fn(&str) -> String| move |v: Option<&[u8]>| v.map(|v| f(&lossy(v)));
-        let name = &self.dicts[EVENT_NAME];
-        let ip = &self.dicts[SOURCE_IP];
-        let mut out = vec![
-            ("event_name_norm", name.derive(text(|n| derive::event_name_norm(n).to_owned()))),
-            (
-                "service",
-                self.dicts[EVENT_SOURCE].derive(text(|s| derive::service_of(s).to_owned())),
-            ),
-            ("outcome", self.outcomes()),
-            (
-                "ip_kind",
-                ip.derive(|v| Some(derive::ip_kind(&v.map(lossy).unwrap_or_default()).as_str())),
-            ),
-            (
-                "user_agent_family",
-                self.dicts[USER_AGENT].derive(text(|u| derive::user_agent_family(u).to_owned())),
-            ),
-        ];
-        let identity = &self.dicts[USER_IDENTITY];
-        let parsed: Vec<Identity> = identity.values.iter().map(Identity::parse).collect();
-        let of = |f: &dyn Fn(&Identity) -> Option<String>| identity.map_codes(&parsed, f);
-        out.push(("actor", of(&Identity::actor)));
-        out.push(("actor_kind", of(&|i| Some(i.kind().as_str().to_owned()))));
-        for (column, path) in identity::COLUMNS {
-            out.push((column, of(&|i| i.text(path))));
-        }
-        let delivery = ip.values.iter().map(|v| derive::is_log_delivery(&lossy(v)));
-        let delivery: Vec<bool> = delivery.collect();
+        let [name, source, ip, agent] =
+            [EVENT_NAME, EVENT_SOURCE, SOURCE_IP, USER_AGENT].map(|i| &self.dicts[i]);
+        push("event_name_norm", &name.derive(text(|n| derive::event_name_norm(n).to_owned())));
+        push("service", &source.derive(text(|s| derive::service_of(s).to_owned())));
+        push("outcome", &self.outcomes());
+        let kind = |v: Option<&[u8]>| derive::ip_kind(&v.map(lossy).unwrap_or_default()).as_str();
+        push("ip_kind", &ip.derive(|v| Some(kind(v))));
+        push("user_agent_family", &agent.derive(text(|u| derive::user_agent_family(u).to_owned())));
+        self.identities(&mut push);
+        let delivery: Vec<bool> =
+            ip.values.iter().map(|v| derive::is_log_delivery(&lossy(v))).collect();
         let delivery = ip.codes.iter().map(|&c| Some(c != NULL && delivery[c as usize]));
-        let mut out: Vec<(String, Column)> =
-            out.into_iter().map(|(n, d)| (n.to_owned(), Column::Dict(d))).collect();
-        out.push(("log_delivery".to_owned(), Column::Flag(delivery.collect())));
-        out
+        out.push(("log_delivery", Column::Flag(delivery.collect())));
+    }
+
+    /// Columns of `userIdentity`, which is read once for every distinct text of it.
+    fn identities(&self, push: &mut impl FnMut(&'static str, &Dict)) {
+        let identity = &self.dicts[USER_IDENTITY];
+        let mut of_value: [Dict; identity::NAMES.len()] = Default::default();
+        for raw in identity.values.iter() {
+            let read = Identity::read(raw);
+            for (i, column) in of_value.iter_mut().enumerate() {
+                column.push(read.column(i).as_deref().map(str::as_bytes));
+            }
+        }
+        let mut column = Dict::default();
+        for (name, Dict { values, codes }) in identity::NAMES.into_iter().zip(of_value) {
+            let of_rows = identity.codes.iter();
+            column.codes.clear();
+            column.codes.extend(of_rows.map(|&c| if c == NULL { NULL } else { codes[c as usize] }));
+            column.values = values;
+            push(name, &column);
+        }
     }
 
     fn outcomes(&self) -> Dict {
@@ -202,6 +207,12 @@ impl Builder {
     }
 }
 
+/// Takes what is there and makes room for as much again.
+fn refill<T>(values: &mut Vec<T>) -> Vec<T> {
+    let room = Vec::with_capacity(values.len());
+    std::mem::replace(values, room)
+}
+
 /// A refused sign-in has no error code: only the response says so.
 fn is_failed_login(record: &Record<'_>) -> bool {
     record.error_code.is_none()
@@ -215,7 +226,7 @@ pub(super) fn lossy(value: &[u8]) -> String {
 
 pub(super) struct Taken {
     pub(super) rows: usize,
-    pub(super) columns: Vec<(String, Column)>,
+    pub(super) columns: Vec<(&'static str, Column)>,
     pub(super) files: Vec<String>,
     pub(super) keys: Vec<dedupe::Key>,
 }
@@ -223,11 +234,17 @@ pub(super) struct Taken {
 /// Pushes the records of one file.
 pub(super) struct FileSink<'b> {
     builder: &'b mut Builder,
+    path: String,
     file: u32,
 }
 
 impl Sink for FileSink<'_> {
     fn record(&mut self, record: &Record<'_>) {
         self.builder.push(record, self.file);
+    }
+
+    fn member(&mut self, name: &str) {
+        let path = format!("{}!{name}", self.path);
+        self.file = self.builder.files.values.code(path.as_bytes());
     }
 }

@@ -42,8 +42,8 @@ impl<'s> Filter<'s> {
             return self.selection.account.accept(record.recipient_account_id.as_slice());
         }
         // Before version 1.02 the only account in a record is the caller's.
-        let caller = record.user_identity.and_then(|i| Identity::parse(i).text(&["accountId"]));
-        self.selection.account.accept(caller.as_deref().as_slice())
+        let caller = Identity::read(record.user_identity.unwrap_or_default());
+        self.selection.account.accept(caller.field("user_identity_account_id").as_slice())
     }
 
     fn takes_user(&mut self, record: &Record<'_>) -> bool {
@@ -51,15 +51,16 @@ impl<'s> Filter<'s> {
         if let Some(&known) = self.users.get(raw) {
             return known;
         }
-        let identity = Identity::parse(raw);
+        let identity = Identity::read(raw);
+        let actor = identity.actor();
         let names = [
-            identity.actor(),
-            identity.text(&["arn"]),
-            identity.text(&["userName"]),
-            identity.text(&["accessKeyId"]),
-            identity.text(&["sessionContext", "sessionIssuer", "userName"]),
+            actor.as_deref(),
+            identity.field("user_identity_arn"),
+            identity.field("user_identity_user_name"),
+            identity.field("user_identity_access_key_id"),
+            identity.field("session_issuer_user_name"),
         ];
-        let names: Vec<&str> = names.iter().flatten().map(String::as_str).collect();
+        let names: Vec<&str> = names.into_iter().flatten().collect();
         let takes = self.selection.user.accept(&names);
         if self.users.len() == IDENTITIES {
             self.users.clear();
@@ -104,5 +105,9 @@ impl<S: Sink> Sink for Filtered<'_, '_, S> {
         } else {
             self.left_out += 1;
         }
+    }
+
+    fn member(&mut self, name: &str) {
+        self.sink.member(name);
     }
 }

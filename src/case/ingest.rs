@@ -13,7 +13,7 @@ use super::manifest::{self, Manifest};
 use super::settle::{Settled, settle};
 use super::{Error, dedupe, part};
 use crate::archive::{self, Input, Key, Source};
-use crate::decode::{Caps, Decoded, Kind, Rejected, Scratch, decode};
+use crate::decode::{Caps, Decoded, Kind, Rejected, Scratch, decode, decode_reader};
 use crate::model::{Ledger, Reject, RejectReason, Selection, Timestamp};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -25,6 +25,10 @@ const PART_ROWS: usize = 250_000;
 /// A part takes about this share of what a worker may hold; the rest is for the file in hand and
 /// for the columns while they are written.
 const PART_SHARE: usize = 3;
+/// Text that is held whole takes some three times its size while it is read; what is larger than this
+/// share of a worker's memory is read in pieces.
+const WINDOW_SHARE: usize = 8;
+const WINDOW_LEAST: usize = 4 << 20;
 
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -91,14 +95,17 @@ pub fn ingest(
     living.extend(before.iter().flat_map(|m| m.parts.iter().map(|p| p.name.clone())));
     folder.sweep(&living)?;
     progress.begin(&todo.plan);
+    let worker_bytes = options.memory_bytes / pool.current_num_threads().max(1);
+    let window_bytes = options.caps.window_bytes.min(worker_bytes / WINDOW_SHARE).max(WINDOW_LEAST);
     let run = Run {
         source,
         options,
+        caps: Caps { window_bytes, ..options.caps },
         progress,
         folder,
         selection: &selection,
         first_reading: journal.state.next_reading(),
-        part_bytes: options.memory_bytes / pool.current_num_threads().max(1) / PART_SHARE,
+        part_bytes: worker_bytes / PART_SHARE,
         todo,
         next_input: AtomicUsize::new(0),
         failed: AtomicBool::new(false),
@@ -163,6 +170,7 @@ impl Todo {
 struct Run<'a> {
     source: &'a dyn Source,
     options: &'a Options,
+    caps: Caps,
     progress: &'a dyn Progress,
     folder: Folder,
     selection: &'a Selection,
@@ -193,7 +201,7 @@ impl Run<'_> {
 
     fn take_files(&self) -> Result<(), Error> {
         let inputs = self.source.inputs();
-        let mut scratch = Scratch::new(self.options.caps.depth);
+        let mut scratch = Scratch::new(self.caps.depth);
         let mut filter = Filter::new(self.selection);
         let (mut bytes, mut builder, mut pending) =
             (Vec::new(), Builder::default(), Pending::default());
@@ -203,10 +211,18 @@ impl Run<'_> {
             let (input, reading) = (&inputs[input], self.first_reading + number as Reading);
             pending.readings.push((input.name.clone(), reading));
             let mut sink = Filtered::new(builder.file(&input.name), &mut filter);
-            let decoded = match self.source.read(input, &mut bytes) {
-                Ok(()) => decode(&bytes, &self.options.caps, &mut scratch, &mut sink),
-                Err(error) => Decoded::broken(0, RejectReason::Unreadable, error.to_string()),
+            let read = if input.bytes > self.caps.window_bytes as u64 {
+                self.source
+                    .open(input)
+                    .map(|mut file| decode_reader(&mut file, &self.caps, &mut scratch, &mut sink))
+            } else {
+                self.source
+                    .read(input, &mut bytes)
+                    .map(|()| decode(&bytes, &self.caps, &mut scratch, &mut sink))
             };
+            let decoded = read.unwrap_or_else(|error| {
+                Decoded::broken(0, RejectReason::Unreadable, error.to_string())
+            });
             let filtered = sink.left_out;
             self.progress.file(input.bytes, decoded.inflated_bytes, decoded.seen);
             pending.accounts.push(account(input, reading, decoded, filtered));
@@ -304,7 +320,7 @@ fn account(input: &Input, reading: Reading, decoded: Decoded, filtered: u64) -> 
         Kind::Broken => Fate::Failed,
     };
     let rejected = rejected.into_iter().map(|r| journal::Rejected {
-        file: None,
+        file: r.member.as_ref().map(|_| r.file(&input.name)),
         reason: r.reason,
         count: r.count,
         detail: r.detail,
@@ -363,6 +379,7 @@ fn not_cloudtrail() -> Rejected {
         reason: RejectReason::NotCloudTrail,
         count: 0,
         detail: "valid JSON, but no CloudTrail records in it".to_owned(),
+        member: None,
     }
 }
 

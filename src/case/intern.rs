@@ -1,8 +1,12 @@
 //! Dictionaries of one part: each distinct value stored once, rows hold its code.
 
+use super::pages::plain;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use std::hash::BuildHasher;
+
+/// Bytes of the length in front of a value.
+const PLAIN_LENGTH: usize = 4;
 
 /// The code of a null.
 pub(super) const NULL: u32 = u32::MAX;
@@ -10,8 +14,9 @@ pub(super) const NULL: u32 = u32::MAX;
 #[derive(Default)]
 pub(super) struct Interner {
     table: HashTable<u32>,
+    /// All values in Parquet's PLAIN encoding: each behind its length.
     bytes: Vec<u8>,
-    /// End of value `i` in `bytes`; its start is the end of the one before.
+    /// End of value `i` in `bytes`; its length stands at the end of the one before.
     ends: Vec<usize>,
     hasher: foldhash::fast::FixedState,
 }
@@ -29,12 +34,16 @@ impl Interner {
             Entry::Occupied(slot) => *slot.get(),
             Entry::Vacant(slot) => {
                 let code = u32::try_from(ends.len()).expect("a part has fewer rows than codes");
-                bytes.extend_from_slice(value);
+                plain(value, bytes);
                 ends.push(bytes.len());
                 slot.insert(code);
                 code
             }
         }
+    }
+
+    fn get(&self, code: u32) -> &[u8] {
+        slice(&self.bytes, &self.ends, code)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
@@ -45,17 +54,20 @@ impl Interner {
         self.bytes.len() + self.ends.len() * (size_of::<usize>() + 2 * size_of::<u32>())
     }
 
-    /// The values as Arrow wants them: bytes, and the offset of every value and of the end.
-    pub(super) fn into_parts(self) -> (Vec<u8>, Vec<i64>) {
-        let offsets = std::iter::once(0).chain(self.ends.iter().map(|&e| e as i64)).collect();
-        (self.bytes, offsets)
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// All values as they stand in a dictionary page.
+    pub(super) fn plain(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
 fn slice<'a>(bytes: &'a [u8], ends: &[usize], code: u32) -> &'a [u8] {
     let i = code as usize;
     let start = if i == 0 { 0 } else { ends[i - 1] };
-    &bytes[start..ends[i]]
+    &bytes[start + PLAIN_LENGTH..ends[i]]
 }
 
 /// A dictionary column: codes by row.
@@ -67,8 +79,21 @@ pub(super) struct Dict {
 
 impl Dict {
     pub(super) fn push(&mut self, value: Option<&[u8]>) {
-        let code = value.map_or(NULL, |v| self.values.code(v));
+        // Neighbours are often of one account, Region, caller: no need to hash.
+        let last = self.codes.last().copied().filter(|&c| c != NULL);
+        let code = value.map_or(NULL, |value| match last {
+            Some(last) if self.values.get(last) == value => last,
+            _ => self.values.code(value),
+        });
         self.codes.push(code);
+    }
+
+    /// Empty again, with the room it had.
+    pub(super) fn clear(&mut self) {
+        self.codes.clear();
+        self.values.table.clear();
+        self.values.bytes.clear();
+        self.values.ends.clear();
     }
 
     /// The column of `f(value)`, computed once for every distinct value.
@@ -80,15 +105,6 @@ impl Dict {
         let of_code: Vec<u32> = self.values.iter().map(|v| code_of(Some(v))).collect();
         let codes =
             self.codes.iter().map(|&c| if c == NULL { of_null } else { of_code[c as usize] });
-        Self { codes: codes.collect(), values }
-    }
-
-    /// The column of `f(things[code])`, where `things` stand for the values of this one.
-    pub(super) fn map_codes<T>(&self, things: &[T], f: &dyn Fn(&T) -> Option<String>) -> Self {
-        let mut values = Interner::default();
-        let mut code_of = |thing: &T| f(thing).map_or(NULL, |v| values.code(v.as_bytes()));
-        let of_code: Vec<u32> = things.iter().map(&mut code_of).collect();
-        let codes = self.codes.iter().map(|&c| if c == NULL { NULL } else { of_code[c as usize] });
         Self { codes: codes.collect(), values }
     }
 

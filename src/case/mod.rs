@@ -7,6 +7,7 @@ mod builder;
 mod columns;
 mod dedupe;
 mod derive;
+mod dry_run;
 mod filter;
 mod folder;
 mod identity;
@@ -15,14 +16,18 @@ mod intern;
 mod journal;
 mod lock;
 mod manifest;
+mod pages;
 mod part;
 mod query;
 mod record;
 mod rows;
 mod scan;
 mod settle;
+#[doc(hidden)]
+pub mod stage;
 
 pub use derive::{arn_account, service_of, user_agent_family};
+pub use dry_run::inflate_only;
 pub use ingest::{Options, Plan, Progress, ingest};
 pub use manifest::{Manifest, Part};
 pub use query::{Answer, Cell};

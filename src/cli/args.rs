@@ -206,8 +206,17 @@ pub struct Ingest {
     #[command(flatten)]
     pub input: Input,
     /// Folder for the case
-    #[arg(long, value_name = "DIR")]
-    pub case: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    pub case: Option<PathBuf>,
+    /// Read the archive only so far, keep nothing, and say how much it was
+    #[arg(long, value_enum, value_name = "STAGE", conflicts_with = "case")]
+    pub dry_run: Option<Stage>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Stage {
+    /// Read and inflate every file
+    Inflate,
 }
 
 #[derive(Debug, Parser)]

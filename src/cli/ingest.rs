@@ -4,18 +4,32 @@ use super::args;
 use super::failure::{Exit, Failure};
 use super::{now, select, settings, ui};
 use crate::archive::{Disk, Source};
-use crate::case::{self, Manifest};
+use crate::case::{self, Manifest, Progress};
 use crate::decode::Caps;
 use crate::model::Selection;
 use std::path::{Path, PathBuf};
 
 pub(super) fn run(args: &args::Ingest, ui: &ui::Ui) -> Result<Exit, Failure> {
     let pool = settings::threads(args.input.threads)?;
+    let Some(case) = &args.case else { return inflate(&args.input, &pool, ui) };
     let selection = select::selection(&args.input.select, settings::select()?, now())?;
-    let manifest = read(&args.input, &args.case, (selection, &pool), ui)?;
+    let manifest = read(&args.input, case, (selection, &pool), ui)?;
     let (rows, parts) = (manifest.rows(), manifest.parts.len());
-    ui.stdout(format!("{}: {rows} events in {parts} parts\n", args.case.display()).as_bytes())?;
+    ui.stdout(format!("{}: {rows} events in {parts} parts\n", case.display()).as_bytes())?;
     Ok(exit(&manifest))
+}
+
+/// The dry run.
+fn inflate(input: &args::Input, pool: &rayon::ThreadPool, ui: &ui::Ui) -> Result<Exit, Failure> {
+    let source = list(&input.sources)?;
+    let total: u64 = source.inputs().iter().map(|i| i.bytes).sum();
+    let files = source.inputs().len();
+    let reading = ui.reading();
+    reading.begin(&case::Plan { files: files as u64, bytes: total, ..case::Plan::default() });
+    let inflated = case::inflate_only(&source, &Caps::default(), pool, &reading);
+    reading.finish();
+    ui.stdout(format!("{files} files, {total} bytes, {inflated} inflated\n").as_bytes())?;
+    Ok(Exit::Done)
 }
 
 /// Whole, or some input lost.

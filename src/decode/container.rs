@@ -1,124 +1,372 @@
-//! What a file holds: the shapes in which CloudTrail records travel.
+//! What a document holds: the shapes in which CloudTrail records travel.
+//!
+//! A value is a record when it bears at least two of a record's names. One that is none is opened:
+//! lists of records by their name, everything else by looking for records inside of it. So the
+//! wrappings of exports and log shippers (`_source`, `detail`, `message`, `result._raw`, ...) need
+//! no list of their own.
 
+use super::envelope::Envelope;
+use super::parser::Parser;
 use super::record::Record;
-use super::scratch::Scratch;
 use super::walk::{Cursor, Value};
-use super::{Decoded, Kind, Sink};
+use super::{Caps, Decoded, Rejected, Sink};
 use crate::model::RejectReason;
+use memchr::memmem;
 
-/// Decodes the inflated file in `scratch.raw`. `damaged`: its end is known to be missing.
-pub(super) fn decode(scratch: &mut Scratch, sink: &mut impl Sink, damaged: bool) -> Decoded {
-    let mut decoded = Decoded {
-        kind: Kind::Foreign,
-        inflated_bytes: scratch.raw.len() as u64,
-        seen: 0,
-        pushed: 0,
-        rejected: Vec::new(),
-    };
-    if scratch.raw.trim_ascii().is_empty() {
-        decoded.kind = Kind::Broken;
-        decoded.reject(RejectReason::Empty, 0, "nothing but white space");
-        return decoded;
-    }
-    let Scratch { raw, parser } = scratch;
-    if let Err(fault) = parser.parse(raw, |cursor| document(cursor, sink, &mut decoded)) {
-        if damaged || looks_like_records(raw) {
-            super::salvage::records(raw, parser, sink, &mut decoded);
-        }
-        if decoded.pushed > 0 {
-            decoded.kind = Kind::Records;
-        } else {
-            decoded.kind = Kind::Broken;
-        }
-        if !damaged {
-            decoded.reject(fault.reason, 0, &fault.detail);
-        }
-    }
-    decoded
+/// Levels of wrapping around a record.
+const WRAPS_MAX: usize = 8;
+/// More top-level keys than any record has; each further one makes reading it slower.
+const KEYS_MAX: usize = 4096;
+
+/// Lists whose every element is meant to hold a record.
+pub(super) const LISTS: [&str; 4] = ["Records", "Events", "logEvents", "hits"];
+
+/// Takes documents apart and keeps the account.
+pub(super) struct Reader<'s, S> {
+    sink: &'s mut S,
+    pub(super) caps: Caps,
+    pub(super) decoded: Decoded,
+    /// Name of the archive's member in hand.
+    pub(super) member: Option<String>,
+    /// Records seen before this member.
+    pub(super) seen_before: u64,
+    /// Something in it was a record, or a list of records, however bad or empty.
+    pub(super) recognized: bool,
+    /// Some of it could not be read.
+    pub(super) faulty: bool,
 }
 
-fn looks_like_records(raw: &[u8]) -> bool {
-    let head = &raw[..raw.len().min(4096)];
-    memchr::memmem::find(head, b"eventVersion").is_some()
-        || memchr::memmem::find(head, b"\"Records\"").is_some()
-}
-
-fn document(cursor: &mut Cursor<'_>, sink: &mut impl Sink, decoded: &mut Decoded) {
-    match cursor.peek() {
-        Value::Object { len } => object(len, cursor, sink, decoded),
-        Value::Array { len } => array(len, cursor, sink, decoded),
-        _ => decoded.kind = Kind::Foreign,
+impl<'s, S: Sink> Reader<'s, S> {
+    pub(super) fn new(caps: &Caps, sink: &'s mut S) -> Self {
+        Self {
+            sink,
+            caps: *caps,
+            decoded: Decoded::empty(),
+            member: None,
+            seen_before: 0,
+            recognized: false,
+            faulty: false,
+        }
     }
-}
 
-/// `{"Records":[...]}` whatever else stands beside the list, or one bare record.
-fn object(len: usize, cursor: &mut Cursor<'_>, sink: &mut impl Sink, decoded: &mut Decoded) {
-    let start = cursor.clone();
-    let mut bare = 0;
-    cursor.enter();
-    for _ in 0..len {
-        let key = cursor.key();
-        match (key, cursor.peek()) {
-            ("Records", Value::Array { len }) => {
-                decoded.kind = Kind::Records;
-                list(len, cursor, sink, decoded);
+    pub(super) fn member(&mut self, name: &str) {
+        self.sink.member(name);
+        self.member = Some(name.to_owned());
+    }
+
+    pub(super) fn reject(&mut self, reason: RejectReason, count: u64, detail: &str) {
+        self.decoded.seen += count;
+        let same = |r: &&mut Rejected| r.reason == reason && r.member == self.member;
+        match self.decoded.rejected.iter_mut().find(same) {
+            Some(same) => same.count += count,
+            None => self.decoded.rejected.push(Rejected {
+                reason,
+                count,
+                detail: detail.to_owned(),
+                member: self.member.clone(),
+            }),
+        }
+    }
+
+    /// The whole text could not be read; `reject` told what of it, if that can be known.
+    pub(super) fn fault(&mut self, reason: RejectReason, detail: &str) {
+        self.faulty = true;
+        self.reject(reason, 0, detail);
+    }
+
+    /// How much was told so far, to see whether more is.
+    pub(super) fn told(&self) -> (usize, u64) {
+        (self.decoded.rejected.len(), self.decoded.rejected.iter().map(|r| r.count).sum())
+    }
+
+    /// Place of the next record in its file.
+    pub(super) fn index(&self) -> u32 {
+        u32::try_from(self.decoded.seen - self.seen_before).unwrap_or(u32::MAX)
+    }
+
+    /// A parsed file: one value, or a bare list of them.
+    pub(super) fn document(&mut self, cursor: &mut Cursor<'_>, nested: &mut [Parser]) {
+        match cursor.peek() {
+            Value::Array { len } => self.units(len, cursor, nested),
+            Value::Object { len } => {
+                // Not tried as a record first: that would walk all of a list of records.
+                if !self.open(len, cursor, nested, 0) {
+                    self.not_a_record();
+                }
             }
-            ("eventTime" | "eventSource" | "eventName", Value::String(_)) => {
-                bare += 1;
+            _ => self.not_a_record(),
+        }
+    }
+
+    /// The cursor stands on the bracket of a list of records.
+    pub(super) fn units(&mut self, len: usize, cursor: &mut Cursor<'_>, nested: &mut [Parser]) {
+        cursor.enter();
+        if len == 0 {
+            cursor.leave_empty();
+        }
+        let mut record = Record::default();
+        for _ in 0..len {
+            self.unit(cursor, &mut record, nested);
+            cursor.separator();
+        }
+    }
+
+    /// One value that is meant to be or to hold a record.
+    pub(super) fn unit<'a>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        record: &mut Record<'a>,
+        nested: &mut [Parser],
+    ) {
+        if !self.value(cursor, record, nested, 0) {
+            self.not_a_record();
+        }
+    }
+
+    fn not_a_record(&mut self) {
+        let detail = format!("first at record {}", self.index());
+        self.reject(RejectReason::NotARecord, 1, &detail);
+    }
+
+    /// Steps over a value; whether records were found in it.
+    fn value<'a>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        record: &mut Record<'a>,
+        nested: &mut [Parser],
+        level: usize,
+    ) -> bool {
+        match cursor.peek() {
+            Value::Object { len } => {
+                let start = cursor.clone();
+                if len <= KEYS_MAX && self.record(cursor, record) {
+                    return true;
+                }
+                *cursor = start;
+                self.open(len, cursor, nested, level)
+            }
+            Value::Array { len } if level < WRAPS_MAX => {
+                cursor.enter();
+                if len == 0 {
+                    cursor.leave_empty();
+                }
+                let mut found = false;
+                for _ in 0..len {
+                    found |= self.value(cursor, record, nested, level + 1);
+                    cursor.separator();
+                }
+                found
+            }
+            Value::String(text) => {
                 cursor.skip_scalar();
+                self.text(text, nested)
             }
             _ => {
                 cursor.raw_value();
+                false
             }
         }
-        cursor.separator();
     }
-    if decoded.kind == Kind::Foreign && bare == 3 {
-        *cursor = start;
-        decoded.kind = Kind::Records;
-        one(0, cursor, &mut Record::default(), sink, decoded);
-    }
-}
 
-/// A bare list: of records, or of something else altogether.
-fn array(len: usize, cursor: &mut Cursor<'_>, sink: &mut impl Sink, decoded: &mut Decoded) {
-    list(len, cursor, sink, decoded);
-    if decoded.pushed > 0 {
-        decoded.kind = Kind::Records;
-    } else {
-        (decoded.seen, decoded.rejected) = (0, Vec::new());
-    }
-}
-
-/// The cursor stands on the bracket of a list of records.
-fn list(len: usize, cursor: &mut Cursor<'_>, sink: &mut impl Sink, decoded: &mut Decoded) {
-    cursor.enter();
-    if len == 0 {
-        cursor.leave_empty();
-    }
-    let mut record = Record::default();
-    for index in 0..len {
-        let index = u32::try_from(index).unwrap_or(u32::MAX);
-        one(index, cursor, &mut record, sink, decoded);
-        cursor.separator();
-    }
-}
-
-fn one<'a>(
-    index: u32,
-    cursor: &mut Cursor<'a>,
-    record: &mut Record<'a>,
-    sink: &mut impl Sink,
-    decoded: &mut Decoded,
-) {
-    let start = cursor.mark();
-    match record.read(index, cursor) {
-        Ok(()) => {
-            record.raw_bytes = u32::try_from(cursor.since(start).len()).unwrap_or(u32::MAX);
-            decoded.seen += 1;
-            decoded.pushed += 1;
-            sink.record(record);
+    /// Reads the object at the cursor as a record; whether it is one, sound or not.
+    fn record<'a>(&mut self, cursor: &mut Cursor<'a>, record: &mut Record<'a>) -> bool {
+        let start = cursor.mark();
+        let outcome = record.read(self.index(), cursor);
+        if !is_record(record, outcome) {
+            return false;
         }
-        Err(reason) => decoded.reject(reason, 1, &format!("first at record {index}")),
+        self.push(record, outcome, cursor.since(start).len());
+        true
     }
+
+    fn push(&mut self, record: &mut Record<'_>, read: Result<(), RejectReason>, bytes: usize) {
+        self.recognized = true;
+        record.raw_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let outcome = if record.event_category == Some("Aggregated") {
+            Err(RejectReason::Aggregated)
+        } else if bytes > self.caps.record_bytes {
+            Err(RejectReason::OverRecordCap)
+        } else {
+            read
+        };
+        match outcome {
+            Ok(()) => {
+                self.decoded.seen += 1;
+                self.decoded.pushed += 1;
+                self.sink.record(record);
+            }
+            Err(reason) => {
+                let detail = format!("first at record {}", record.index);
+                self.reject(reason, 1, &detail);
+            }
+        }
+    }
+
+    /// Steps over an object that is no record; whether records were found in it.
+    fn open(
+        &mut self,
+        len: usize,
+        cursor: &mut Cursor<'_>,
+        nested: &mut [Parser],
+        level: usize,
+    ) -> bool {
+        let start = cursor.clone();
+        let (mut names, mut found, mut envelope) = (0, false, Envelope::default());
+        cursor.enter();
+        if len == 0 {
+            cursor.leave_empty();
+        }
+        for _ in 0..len {
+            let key = cursor.key();
+            match (key, cursor.peek()) {
+                (list, Value::Array { len }) if LISTS.contains(&list) && level < WRAPS_MAX => {
+                    self.recognized |= list == "Records";
+                    found = true;
+                    self.units(len, cursor, nested);
+                }
+                _ => {
+                    names += usize::from(is_name(key));
+                    envelope.see(key, cursor);
+                }
+            }
+            cursor.separator();
+        }
+        if found {
+            return true;
+        }
+        if names >= 2 {
+            *cursor = start;
+            return self.named(len, cursor);
+        }
+        if envelope.lookup.is_some() {
+            return self.lookup(&envelope, nested);
+        }
+        if envelope.is_foreign || level >= WRAPS_MAX {
+            return false;
+        }
+        let after = cursor.clone();
+        *cursor = start;
+        let found = self.search(len, cursor, nested, level);
+        *cursor = after;
+        found
+    }
+
+    /// An object with the names of a record that was not read as one yet.
+    fn named(&mut self, len: usize, cursor: &mut Cursor<'_>) -> bool {
+        if len > KEYS_MAX {
+            cursor.raw_value();
+            self.recognized = true;
+            let detail = format!("{len} keys in one record");
+            self.reject(RejectReason::OverRecordCap, 1, &detail);
+            return true;
+        }
+        self.record(cursor, &mut Record::default())
+    }
+
+    /// The first member of an object that holds records: exports repeat a record in several forms.
+    fn search(
+        &mut self,
+        len: usize,
+        cursor: &mut Cursor<'_>,
+        nested: &mut [Parser],
+        level: usize,
+    ) -> bool {
+        let mut record = Record::default();
+        cursor.enter();
+        for _ in 0..len {
+            cursor.key();
+            if self.value(cursor, &mut record, nested, level + 1) {
+                return true;
+            }
+            cursor.separator();
+        }
+        false
+    }
+
+    /// An entry of LookupEvents: the record is a string in it.
+    fn lookup(&mut self, envelope: &Envelope<'_>, nested: &mut [Parser]) -> bool {
+        self.recognized = true;
+        let text = envelope.lookup.unwrap_or_default();
+        let Some((parser, _)) = nested.split_first_mut() else { return false };
+        let parsed = parser.parse(text.as_bytes(), |cursor| {
+            let Value::Object { len: 0..=KEYS_MAX } = cursor.peek() else { return false };
+            // A cursor of a shorter life: the record borrows from the envelope as well.
+            let (mut cursor, mut record) = (cursor.clone(), Record::default());
+            let outcome = record.read(self.index(), &mut cursor);
+            if !is_record(&record, outcome) {
+                return false;
+            }
+            envelope.fill(&mut record);
+            self.push(&mut record, outcome, text.len());
+            true
+        });
+        match parsed {
+            Ok(found) => found,
+            Err(fault) => {
+                self.reject(fault.reason, 1, &fault.detail);
+                true
+            }
+        }
+    }
+
+    /// JSON in a string, or base64 of gzip of it, as log subscriptions deliver.
+    fn text(&mut self, text: &str, nested: &mut [Parser]) -> bool {
+        let text = text.trim_start();
+        let Some((parser, deeper)) = nested.split_first_mut() else { return false };
+        let unpacked;
+        let json = if text.starts_with(['{', '[']) {
+            text.as_bytes()
+        } else if let Some(bytes) = super::text::gzip_in_base64(text.as_bytes()) {
+            let mut out = Vec::new();
+            let cap = self.caps.window_bytes;
+            if super::inflate::gunzip(&bytes, cap, &mut out).is_err() {
+                self.fault(RejectReason::CorruptGzip, "base64 of damaged gzip");
+                return true;
+            }
+            unpacked = out;
+            &unpacked[..]
+        } else {
+            return false;
+        };
+        if !looks_like_records(json) {
+            return false;
+        }
+        let before = self.decoded.seen;
+        let parsed = parser.parse(json, |cursor| {
+            let mut record = Record::default();
+            self.value(cursor, &mut record, deeper, 0)
+        });
+        match parsed {
+            Ok(found) => found || self.decoded.seen > before,
+            Err(fault) => {
+                self.recognized = true;
+                self.reject(fault.reason, 1, &fault.detail);
+                true
+            }
+        }
+    }
+}
+
+/// Cheap and generous: whether it is worth the trouble to look for records in `text`.
+pub(super) fn looks_like_records(text: &[u8]) -> bool {
+    let head = &text[..text.len().min(16 << 10)];
+    let has = |word: &str| memmem::find(head, word.as_bytes()).is_some();
+    has("eventVersion") || has("eventName") || has("eventname") || LISTS.iter().any(|l| has(l))
+}
+
+fn is_name(key: &str) -> bool {
+    matches!(key, "eventName" | "eventSource" | "eventTime" | "eventID" | "eventVersion")
+        || matches!(key, "eventname" | "eventsource" | "eventtime" | "eventid" | "eventversion")
+}
+
+/// At least two of a record's names. S3 notifications have them all, and a source of their own kind.
+fn is_record(record: &Record<'_>, read: Result<(), RejectReason>) -> bool {
+    let has_time = !matches!(read, Err(RejectReason::MissingEventTime));
+    let names = usize::from(record.event_name.is_some())
+        + usize::from(record.event_source.is_some())
+        + usize::from(record.event_id.is_some())
+        + usize::from(record.event_version.is_some())
+        + usize::from(has_time);
+    let is_aggregated = record.event_category == Some("Aggregated");
+    (names >= 2 || is_aggregated) && !record.event_source.is_some_and(|s| s.starts_with("aws:"))
 }

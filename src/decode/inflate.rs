@@ -5,7 +5,7 @@
 //! is read again, slowly and piece by piece, to give back what stands before the damage.
 
 use crate::model::RejectReason;
-use std::io::Read;
+use std::io::{self, BufRead, Read};
 
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Deflate cannot expand more than this, so a member's size hint above it is a lie.
@@ -19,15 +19,17 @@ pub fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC)
 }
 
-pub(super) struct Fault {
-    pub reason: RejectReason,
-    pub detail: String,
-    /// Whether `out` holds what could be saved.
-    pub salvaged: bool,
+/// Why packed bytes could not be unpacked. Readers carry it inside of their errors.
+#[derive(Debug, thiserror::Error)]
+#[error("{detail}")]
+pub(super) struct Damage {
+    pub(super) reason: RejectReason,
+    pub(super) detail: String,
 }
 
-/// Inflates every member of `input` into `out`, which is cleared first.
-pub(super) fn gunzip(input: &[u8], cap_bytes: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Inflates every member of `input` into `out`, which is cleared first. Where it is damaged, `out`
+/// holds what stands before the damage.
+pub(super) fn gunzip(input: &[u8], cap_bytes: usize, out: &mut Vec<u8>) -> Result<(), Damage> {
     out.clear();
     let mut rest = input;
     loop {
@@ -46,22 +48,22 @@ pub(super) fn gunzip(input: &[u8], cap_bytes: usize, out: &mut Vec<u8>) -> Resul
 }
 
 /// NUL padding is harmless (tape blocks, object stores); anything else is told.
-fn trailing(rest: &[u8]) -> Result<(), Fault> {
+fn trailing(rest: &[u8]) -> Result<(), Damage> {
     if rest.iter().all(|&b| b == 0) {
         return Ok(());
     }
-    Err(Fault {
-        reason: RejectReason::TrailingData,
-        detail: format!("{} bytes behind the end of the gzip stream", rest.len()),
-        salvaged: true,
-    })
+    Err(garbage(rest.len()))
 }
 
-fn over_cap(cap_bytes: usize) -> Fault {
-    Fault {
+fn garbage(bytes: usize) -> Damage {
+    let detail = format!("{bytes} bytes behind the end of the gzip stream");
+    Damage { reason: RejectReason::TrailingData, detail }
+}
+
+fn over_cap(cap_bytes: usize) -> Damage {
+    Damage {
         reason: RejectReason::OverInflateCap,
         detail: format!("inflates to more than {cap_bytes} bytes"),
-        salvaged: false,
     }
 }
 
@@ -108,21 +110,79 @@ fn first_guess(input: &[u8]) -> usize {
 }
 
 /// Reads a damaged member piece by piece up to the damage.
-fn salvage(input: &[u8], cap_bytes: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
+fn salvage(input: &[u8], cap_bytes: usize, out: &mut Vec<u8>) -> Result<(), Damage> {
     let before = out.len();
     #[expect(clippy::disallowed_types, reason = "this is the one place")]
     let decoder = flate2::read::GzDecoder::new(input);
     let room = (cap_bytes - before) as u64;
     let error = decoder.take(room).read_to_end(out).err();
-    let (reason, detail) = match error {
-        Some(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-            (RejectReason::TruncatedGzip, "gzip stream ends before its trailer".to_owned())
+    // libdeflate and zlib-rs may disagree: believe the stricter.
+    Err(error.map_or_else(|| corrupt("checksum or length mismatch"), |e| damage(&e)))
+}
+
+fn damage(error: &io::Error) -> Damage {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        let detail = "gzip stream ends before its trailer".to_owned();
+        return Damage { reason: RejectReason::TruncatedGzip, detail };
+    }
+    corrupt(&error.to_string())
+}
+
+fn corrupt(why: &str) -> Damage {
+    Damage { reason: RejectReason::CorruptGzip, detail: format!("gzip: {why}") }
+}
+
+/// Every member of a gzip stream that is too large to be inflated whole.
+pub(super) struct Members<R> {
+    #[expect(clippy::disallowed_types, reason = "this is the one place")]
+    member: Option<flate2::bufread::GzDecoder<R>>,
+}
+
+impl<R: BufRead> Members<R> {
+    pub(super) fn new(input: R) -> Self {
+        #[expect(clippy::disallowed_types, reason = "this is the one place")]
+        let member = flate2::bufread::GzDecoder::new(input);
+        Self { member: Some(member) }
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let count = member.read(out).map_err(|e| {
+                // What the input itself reports goes through as it is.
+                let is_ours =
+                    e.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Damage>);
+                if is_ours { e } else { io::Error::other(damage(&e)) }
+            })?;
+            if count > 0 || out.is_empty() {
+                return Ok(count);
+            }
+            let mut input = self.member.take().expect("just matched").into_inner();
+            let rest = input.fill_buf()?;
+            if is_gzip(rest) {
+                *self = Self::new(input);
+                continue;
+            }
+            return trailer(&mut input);
         }
-        Some(e) => (RejectReason::CorruptGzip, format!("gzip: {e}")),
-        // libdeflate and zlib-rs disagree: believe the stricter.
-        None => (RejectReason::CorruptGzip, "gzip: checksum or length mismatch".to_owned()),
-    };
-    Err(Fault { reason, detail, salvaged: !out.is_empty() })
+        Ok(0)
+    }
+}
+
+/// What stands behind the last member: nothing, padding, or something that is told.
+fn trailer(input: &mut impl BufRead) -> io::Result<usize> {
+    let (mut bytes, mut is_padding) = (0, true);
+    loop {
+        let rest = input.fill_buf()?;
+        if rest.is_empty() {
+            return if is_padding { Ok(0) } else { Err(io::Error::other(garbage(bytes))) };
+        }
+        is_padding &= rest.iter().all(|&b| b == 0);
+        let count = rest.len();
+        bytes += count;
+        input.consume(count);
+    }
 }
 
 /// The one call that the safe wrapper crate lacks: how much input a member used.

@@ -1,17 +1,28 @@
 //! Bytes to records. Pure, and it never fails: what cannot be read is rejected, with a reason and a
 //! count, and the run goes on.
 //!
-//! A file is inflated once, parsed once (simd-json, into buffers that are reused), and each record
-//! is pushed into a [`Sink`] while those buffers live. Scalars are borrowed from the parsed text;
-//! nested values are borrowed as the very bytes that stood in the file, so nothing is printed back
-//! and no spelling is lost.
+//! A file is unpacked (`unpack`, `inflate`), its text is put in order (`text`), and its records are
+//! found whatever shape they travel in (`container`). A plain trail file is inflated once, parsed
+//! once (simd-json, into buffers that are reused), and each record is pushed into a [`Sink`] while
+//! those buffers live. Scalars are borrowed from the parsed text; nested values are borrowed as the
+//! very bytes that stood in the file, so nothing is printed back and no spelling is lost. What is
+//! no single document, or too large to be held, goes through in pieces (`pieces`, `cut`); what is
+//! damaged, record by record (`salvage`).
 
 mod container;
+mod cut;
+mod elements;
+mod envelope;
+mod grammar;
 mod inflate;
 mod parser;
+mod pieces;
 mod record;
 mod salvage;
 mod scratch;
+mod table;
+mod text;
+mod unpack;
 mod walk;
 
 pub use inflate::is_gzip;
@@ -19,25 +30,35 @@ pub use record::Record;
 pub use scratch::Scratch;
 
 use crate::model::RejectReason;
+use std::io::Read;
 
 /// Limits on what one file may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct Caps {
-    /// Inflated size of one file, in bytes.
+    /// Inflated size of one file, over all members of an archive, in bytes.
     pub inflated_bytes: usize,
     /// Nesting of JSON, in levels.
     pub depth: usize,
+    /// Size of one record, in bytes.
+    pub record_bytes: usize,
+    /// Text that is held at a time: a file that is larger is read in pieces.
+    pub window_bytes: usize,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Self { inflated_bytes: 4 << 30, depth: 128 }
+        Self { inflated_bytes: 4 << 30, depth: 128, record_bytes: 4 << 20, window_bytes: 64 << 20 }
     }
 }
 
 /// Takes records as they are decoded.
 pub trait Sink {
     fn record(&mut self, record: &Record<'_>);
+
+    /// The records that follow stand in this member of an archive (`zip`, `tar`).
+    fn member(&mut self, name: &str) {
+        let _ = name;
+    }
 }
 
 /// Why something in a file was not read, and how many records that cost (0: cannot be known).
@@ -46,6 +67,16 @@ pub struct Rejected {
     pub reason: RejectReason,
     pub count: u64,
     pub detail: String,
+    /// The member it stood in, where the file is an archive of several.
+    pub member: Option<String>,
+}
+
+impl Rejected {
+    /// The file as reports name it: `archive!member` where it is one of several.
+    #[must_use]
+    pub fn file(&self, name: &str) -> String {
+        self.member.as_ref().map_or_else(|| name.to_owned(), |member| format!("{name}!{member}"))
+    }
 }
 
 /// What kind of file it turned out to be.
@@ -72,47 +103,46 @@ pub struct Decoded {
 }
 
 impl Decoded {
+    fn empty() -> Self {
+        Self { kind: Kind::Foreign, inflated_bytes: 0, seen: 0, pushed: 0, rejected: Vec::new() }
+    }
+
     pub(crate) fn broken(
         inflated_bytes: usize,
         reason: RejectReason,
         detail: impl Into<String>,
     ) -> Self {
-        let rejected = vec![Rejected { reason, count: 0, detail: detail.into() }];
+        let rejected = vec![Rejected { reason, count: 0, detail: detail.into(), member: None }];
         let inflated_bytes = inflated_bytes as u64;
         Self { kind: Kind::Broken, inflated_bytes, seen: 0, pushed: 0, rejected }
     }
-
-    fn reject(&mut self, reason: RejectReason, count: u64, detail: &str) {
-        self.seen += count;
-        match self.rejected.iter_mut().find(|r| r.reason == reason) {
-            Some(same) => same.count += count,
-            None => self.rejected.push(Rejected { reason, count, detail: detail.to_owned() }),
-        }
-    }
 }
 
-/// Decodes the bytes of one file, compressed or plain, into `sink`.
+/// Inflates the bytes of one file and does nothing with them; returns how many there are.
+pub fn inflate_only(bytes: &[u8], caps: &Caps, scratch: &mut Scratch) -> u64 {
+    if !is_gzip(bytes) {
+        return bytes.len() as u64;
+    }
+    // A damaged file counts as far as it could be read.
+    let _ = inflate::gunzip(bytes, caps.inflated_bytes, &mut scratch.raw);
+    scratch.raw.len() as u64
+}
+
+/// Decodes the bytes of one file, packed or plain, into `sink`.
 pub fn decode(bytes: &[u8], caps: &Caps, scratch: &mut Scratch, sink: &mut impl Sink) -> Decoded {
-    if bytes.is_empty() {
-        return Decoded::broken(0, RejectReason::Empty, "file of zero bytes");
-    }
-    let mut damage = None;
-    if is_gzip(bytes) {
-        match inflate::gunzip(bytes, caps.inflated_bytes, &mut scratch.raw) {
-            Ok(()) => {}
-            Err(fault) if fault.salvaged => damage = Some(fault),
-            Err(fault) => return Decoded::broken(scratch.raw.len(), fault.reason, fault.detail),
-        }
-    } else {
-        scratch.raw.clear();
-        scratch.raw.extend_from_slice(bytes);
-    }
-    let mut decoded = container::decode(scratch, sink, damage.is_some());
-    if let Some(fault) = damage {
-        decoded.rejected.push(Rejected { reason: fault.reason, count: 0, detail: fault.detail });
-        if decoded.pushed == 0 {
-            decoded.kind = Kind::Broken;
-        }
-    }
-    decoded
+    let mut pass = unpack::Pass::new(caps, scratch, sink);
+    pass.bytes(bytes);
+    pass.finish()
+}
+
+/// Decodes a file that is too large to be read whole; the account is that of [`decode`].
+pub fn decode_reader(
+    reader: &mut dyn Read,
+    caps: &Caps,
+    scratch: &mut Scratch,
+    sink: &mut impl Sink,
+) -> Decoded {
+    let mut pass = unpack::Pass::new(caps, scratch, sink);
+    pass.reader(reader);
+    pass.finish()
 }

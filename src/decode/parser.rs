@@ -1,34 +1,66 @@
 //! One JSON document to a cursor over it, in buffers that are kept.
+//!
+//! simd-json finds the structure: every bracket, colon, comma and beginning of a scalar, and that the
+//! text is UTF-8. What it would do next, build a tape of every value, is not done: a record's nested
+//! values are kept as the bytes that stand in the file, and only some thirty scalars of it are looked
+//! at. So the structure is checked against JSON's grammar here, which costs half as much, leaves the
+//! text untouched (no string is unescaped in place, so no second copy of the file is needed), and
+//! notes where each bracket closes, so that a nested value is stepped over in one go.
 
+use super::elements::Elements;
+use super::grammar::{Grammar, Open, Spans};
 use super::walk::Cursor;
-use simd_json::{Buffers, ErrorType, INPUT_PADDING, Tape};
-
 use crate::model::RejectReason;
+use simd_json::{Buffers, ErrorType, INPUT_PADDING, Tape};
+use typed_arena::Arena;
 
 /// Structurals that fit before the parser's buffers first grow.
 const STRUCTURALS: usize = 1 << 16;
 
 pub(super) struct Parser {
-    /// A copy that simd-json unescapes strings in, with its padding behind.
+    /// For documents that are part of a larger text: simd-json wants padding behind.
     copy: Vec<u8>,
+    core: Core,
+}
+
+struct Core {
     buffers: Buffers,
-    /// Empty between documents: only the allocation is kept.
+    /// Never filled, but simd-json makes room in it: only the allocation is kept.
     tape: Option<Tape<'static>>,
+    spans: Spans,
+    open: Vec<Open>,
+    max_depth: usize,
+}
+
+/// A text whose structure is known, but not yet whether it is JSON.
+struct Structure<'p> {
+    text: &'p str,
+    structurals: &'p [u32],
+    spans: &'p Spans,
+    open: &'p mut Vec<Open>,
+    max_depth: usize,
 }
 
 /// Why a document could not be read.
+#[derive(Debug)]
 pub(super) struct Fault {
     pub(super) reason: RejectReason,
     pub(super) detail: String,
 }
 
+impl Fault {
+    pub(super) fn syntax(what: &str, at: usize) -> Self {
+        let detail = format!("{what} near byte {at}");
+        Self { reason: RejectReason::InvalidJson, detail }
+    }
+}
+
 impl Parser {
     pub(super) fn new(max_depth: usize) -> Self {
-        Self {
-            copy: Vec::new(),
-            buffers: Buffers::with_max_depth(STRUCTURALS, max_depth),
-            tape: Some(Tape::null()),
-        }
+        // No depth at all: the second half of simd-json gives up at the first bracket.
+        let buffers = Buffers::with_max_depth(STRUCTURALS, 0);
+        let (spans, open) = (Spans::default(), Vec::new());
+        Self { copy: Vec::new(), core: Core { buffers, tape: None, spans, open, max_depth } }
     }
 
     /// Parses all of `raw` and hands a cursor at its value to `read`.
@@ -37,33 +69,136 @@ impl Parser {
         raw: &[u8],
         read: impl FnOnce(&mut Cursor<'_>) -> R,
     ) -> Result<R, Fault> {
-        let Self { copy, buffers, tape } = self;
-        let len = raw.len();
-        copy.clear();
-        copy.extend_from_slice(raw);
-        copy.resize(len + INPUT_PADDING, b' ');
-        let mut nodes = tape.take().unwrap_or_else(Tape::null).reset();
-        let parsed = simd_json::fill_tape_padded(copy, len, buffers, &mut nodes);
-        let answer = match parsed {
-            Ok(()) => Ok(read(&mut Cursor::new(&nodes.0, buffers.structural_indexes(), raw))),
-            Err(error) => Err(Fault::of(&error)),
-        };
-        *tape = Some(nodes.reset());
-        answer
+        self.copy.clear();
+        self.copy.extend_from_slice(raw);
+        let Structure { text, structurals, spans, open, max_depth } =
+            self.core.structure(&mut self.copy)?;
+        Grammar::new(text, structurals, max_depth, open).document(spans)?;
+        Ok(read(&mut Cursor::new(text, structurals, spans, &Arena::new())))
+    }
+
+    /// Hands the elements of a plain trail file to `read`, without a copy: `raw` begins with
+    /// [`super::elements::HEAD`] and is afterwards as it was.
+    pub(super) fn elements<R>(
+        &mut self,
+        raw: &mut Vec<u8>,
+        read: impl FnOnce(&mut Elements<'_>) -> R,
+    ) -> Result<R, Fault> {
+        let Structure { text, structurals, spans, open, max_depth } = self.core.structure(raw)?;
+        let unescaped = Arena::new();
+        let cursor = Cursor::new(text, structurals, spans, &unescaped);
+        let grammar = Grammar::new(text, structurals, max_depth, open);
+        Ok(read(&mut Elements::new(grammar, spans, cursor)))
     }
 
     pub(super) fn capacity(&self) -> usize {
-        self.copy.capacity()
+        self.copy.capacity() + self.core.spans.capacity()
     }
 }
 
-impl Fault {
-    fn of(error: &simd_json::Error) -> Self {
-        let reason = match error.error() {
-            ErrorType::InvalidUtf8 => RejectReason::InvalidUtf8,
-            ErrorType::DepthLimitExceeded => RejectReason::TooDeep,
-            _ => RejectReason::InvalidJson,
-        };
-        Self { reason, detail: format!("{:?} near byte {}", error.error(), error.index()) }
+impl Core {
+    /// Fills the structural index; refuses what is not UTF-8, holds an open string or a bare control
+    /// character in one.
+    fn structure<'p>(&'p mut self, raw: &'p mut Vec<u8>) -> Result<Structure<'p>, Fault> {
+        let len = raw.len();
+        raw.resize(len + INPUT_PADDING, b' ');
+        let mut tape = self.tape.take().unwrap_or_else(Tape::null).reset();
+        let found = simd_json::fill_tape_padded(raw, len, &mut self.buffers, &mut tape);
+        self.tape = Some(tape.reset());
+        raw.truncate(len);
+        match found {
+            Ok(()) => {}
+            Err(error) => match error.error() {
+                ErrorType::DepthLimitExceeded => {}
+                ErrorType::InvalidUtf8 => {
+                    let detail = "text that is not UTF-8".to_owned();
+                    return Err(Fault { reason: RejectReason::InvalidUtf8, detail });
+                }
+                other => return Err(Fault::syntax(&format!("{other:?}"), error.index())),
+            },
+        }
+        // SAFETY: simd-json has just found these very bytes to be UTF-8.
+        #[allow(unsafe_code, reason = "a second look at every byte costs as much as the first")]
+        let text = unsafe { std::str::from_utf8_unchecked(raw) };
+        let structurals = self.buffers.structural_indexes();
+        self.spans.make_room(structurals.len());
+        let (spans, open, max_depth) = (&self.spans, &mut self.open, self.max_depth);
+        Ok(Structure { text, structurals, spans, open, max_depth })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> Option<RejectReason> {
+        Parser::new(4).parse(text.as_bytes(), |_| ()).err().map(|f| f.reason)
+    }
+
+    /// What the fast half of simd-json is trusted with, and what is checked after it.
+    #[test]
+    fn takes_json_and_nothing_else() {
+        for good in [
+            "{}",
+            "[]",
+            " { } ",
+            "[[],{}]",
+            r#"{"a":{"b":[1,-2.5e+3,0,"x",true,false,null]}}"#,
+            "1",
+            "\"x\"",
+            "null",
+            r#"["\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00"]"#,
+            "[1 , 2]",
+            "[\r\n1\t]",
+        ] {
+            assert_eq!(fault(good), None, "{good}");
+        }
+        for bad in [
+            "",
+            " ",
+            "{",
+            "}",
+            "[1,]",
+            "{,}",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            r#"{"a" 1}"#,
+            r#"{a:1}"#,
+            "[1 2]",
+            "[tru]",
+            "[nul]",
+            "[TRUE]",
+            "[NaN]",
+            "[01]",
+            "[1.]",
+            "[.5]",
+            "[-]",
+            "[1e]",
+            "[+1]",
+            "[0x1]",
+            "[1]]",
+            "{} {}",
+            "[\"a]",
+            r#"["\x"]"#,
+            r#"["\u12g4"]"#,
+            r#"["\u12"]"#,
+            "[\"a\nb\"]",
+            "[\"a\"b]",
+            "[1\"a\"]",
+            "[}",
+            "{]",
+            r#"{"a":1]"#,
+            "[1}",
+            "[,1]",
+            ":",
+            ",",
+        ] {
+            assert_eq!(fault(bad), Some(RejectReason::InvalidJson), "{bad}");
+        }
+        assert_eq!(fault("[[[[1]]]]"), None);
+        assert_eq!(fault("[[[[[1]]]]]"), Some(RejectReason::TooDeep));
+        let latin = Parser::new(4).parse(b"[\"\xe9\"]", |_| ()).err().map(|f| f.reason);
+        assert_eq!(latin, Some(RejectReason::InvalidUtf8));
     }
 }

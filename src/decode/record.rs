@@ -2,7 +2,6 @@
 
 use super::walk::{Cursor, Value};
 use crate::model::RejectReason;
-use simd_json::StaticNode;
 
 /// Top-level scalars, in no order that matters. Adding one here and in `case::columns` is all it takes.
 macro_rules! text_fields {
@@ -191,7 +190,7 @@ impl<'a> Record<'a> {
             (Value::String(s), _) => Some(s),
             // A number where text belongs (account ids, mostly) is taken as its digits, and the
             // spelling kept.
-            (Value::Static(node), Some(raw)) if is_number(node) => std::str::from_utf8(raw).ok(),
+            (Value::Number(digits), _) => Some(digits),
             _ => None,
         };
         if let Some(raw) = raw {
@@ -209,11 +208,11 @@ impl<'a> Record<'a> {
         let value = cursor.peek();
         let raw = cursor.raw_value();
         let (known, exact) = match value {
-            Value::Static(StaticNode::Bool(b)) => (Some(b), true),
+            Value::Bool(b) => (Some(b), true),
             Value::String(s) if s.eq_ignore_ascii_case("true") => (Some(true), false),
             Value::String(s) if s.eq_ignore_ascii_case("false") => (Some(false), false),
-            Value::Static(StaticNode::U64(1) | StaticNode::I64(1)) => (Some(true), false),
-            Value::Static(StaticNode::U64(0) | StaticNode::I64(0)) => (Some(false), false),
+            Value::Number("1") => (Some(true), false),
+            Value::Number("0") => (Some(false), false),
             _ => (None, false),
         };
         if exact {
@@ -243,7 +242,7 @@ impl<'a> Record<'a> {
         }
         self.set_extra(key, raw);
         match value {
-            Value::Static(StaticNode::Null) => Time::Missing,
+            Value::Null => Time::Missing,
             _ => Time::Bad,
         }
     }
@@ -314,10 +313,6 @@ enum Time {
     At(i64),
     Missing,
     Bad,
-}
-
-fn is_number(node: StaticNode) -> bool {
-    matches!(node, StaticNode::I64(_) | StaticNode::U64(_) | StaticNode::F64(_))
 }
 
 /// `YYYY-MM-DDTHH:MM:SSZ`, the only spelling in trail files; anything else takes the slow way.

@@ -1,109 +1,174 @@
 //! The slow path: every whole record before and after damage, one by one.
 //!
-//! It runs only on files that are not one valid JSON document. Records are found by their brackets;
-//! where the brackets cannot be trusted any more, the search goes on at the next place that looks
-//! like the beginning of a record.
+//! It runs only on text that is no valid JSON. Records are found by their brackets; where the
+//! brackets cannot be trusted any more, the search goes on at the next place that looks like the
+//! beginning of a record.
 
+use super::container::Reader;
+use super::cut::{self, End};
 use super::parser::Parser;
 use super::record::Record;
-use super::{Decoded, Sink};
+use super::{Sink, text};
 use crate::model::RejectReason;
 use memchr::memmem;
+use std::ops::Range;
 
-/// Pushes what can be saved of `raw` into `sink`.
-pub(super) fn records(
+/// Searching for ends that are not there may cost this many times the text before it is cut short,
+/// and as much again before it is given up, so that no text takes quadratic time.
+const SEARCHES: usize = 16;
+/// How far is searched then: a record of a usual size.
+const SHORT_SEARCH_BYTES: usize = 4 << 10;
+const FIRST_KEY: &[u8] = b"\"eventVersion\"";
+
+struct Search<'r> {
+    raw: &'r [u8],
+    /// How records of this text begin: the first key of the first sound one.
+    first_key: Vec<u8>,
+    cap_bytes: usize,
+    budget_bytes: usize,
+    short_budget_bytes: usize,
+}
+
+/// Pushes what can be saved of `raw`, from the beginning of its list of records on.
+pub(super) fn records<S: Sink>(
     raw: &[u8],
+    reader: &mut Reader<'_, S>,
     parser: &mut Parser,
-    sink: &mut impl Sink,
-    decoded: &mut Decoded,
+    nested: &mut [Parser],
 ) {
-    let mut at = memmem::find(raw, b"\"Records\"").map_or(0, |i| i + 9);
-    at += memchr::memchr(b'[', &raw[at..]).map_or(0, |i| i + 1);
-    let mut index = 0u32;
-    while let Some(start) = memchr::memchr(b'{', &raw[at..]).map(|i| at + i) {
-        let object = if let Some(len) = balanced(&raw[start..]) {
-            &raw[start..start + len]
-        } else {
-            // Cut off, or a quote was lost and the rest is inside out.
-            decoded.reject(RejectReason::InvalidJson, 1, "record without an end");
-            index += 1;
-            match next_start(raw, start + 1) {
-                Some(next) => at = next,
-                None => return,
-            }
-            continue;
-        };
-        at = if read(parser, index, object, sink, decoded) {
-            start + object.len()
-        } else {
-            resync(raw, start, object.len())
-        };
-        index += 1;
-    }
+    records_from(cut::list_start(raw).unwrap_or(0), raw, reader, parser, nested);
 }
 
-/// Behind a bad object: at a record that begins inside of it, if there is one.
-fn resync(raw: &[u8], start: usize, len: usize) -> usize {
-    match next_start(raw, start + 1) {
-        Some(next) if next < start + len => next,
-        _ => start + len,
-    }
-}
-
-fn next_start(raw: &[u8], from: usize) -> Option<usize> {
-    memmem::find(&raw[from..], b"{\"eventVersion\"").map(|i| from + i)
-}
-
-/// Length of the object that begins at `text[0]`, by brackets outside of strings.
-fn balanced(text: &[u8]) -> Option<usize> {
-    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
-    for (i, &byte) in text.iter().enumerate() {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-            continue;
-        }
-        match byte {
-            b'"' => in_string = true,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 {
-                    return Some(i + 1);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
-/// Whether the object is sound JSON (it may still be no record).
-fn read(
+/// Pushes what can be saved of `raw` from `at` on.
+pub(super) fn records_from<S: Sink>(
+    mut at: usize,
+    raw: &[u8],
+    reader: &mut Reader<'_, S>,
     parser: &mut Parser,
-    index: u32,
-    object: &[u8],
-    sink: &mut impl Sink,
-    decoded: &mut Decoded,
-) -> bool {
-    let parsed = parser.parse(object, |cursor| {
-        let mut record = Record::default();
-        match record.read(index, cursor) {
-            Ok(()) => {
-                record.raw_bytes = u32::try_from(object.len()).unwrap_or(u32::MAX);
-                decoded.seen += 1;
-                decoded.pushed += 1;
-                sink.record(&record);
-            }
-            Err(reason) => decoded.reject(reason, 1, &format!("record {index}")),
+    nested: &mut [Parser],
+) {
+    let mut search = Search {
+        raw,
+        first_key: FIRST_KEY.to_vec(),
+        cap_bytes: reader.caps.record_bytes,
+        budget_bytes: raw.len().saturating_mul(SEARCHES),
+        short_budget_bytes: raw.len().saturating_mul(SEARCHES),
+    };
+    while let Some(start) = memchr::memchr(b'{', &raw[at..]).map(|i| at + i) {
+        if search.short_budget_bytes == 0 {
+            let detail = format!("given up {} bytes before the end", raw.len() - start);
+            return reader.reject(RejectReason::TooDamaged, 0, &detail);
         }
-    });
-    if let Err(fault) = &parsed {
-        decoded.reject(fault.reason, 1, &format!("record {index}: {}", fault.detail));
+        let (reason, detail) = match search.end(start) {
+            Ok(end) => match read(&raw[start..end], reader, parser, nested) {
+                Ok(()) => {
+                    search.learn(start..end);
+                    at = end;
+                    continue;
+                }
+                Err(fault) if fault.reason == RejectReason::TooDeep => {
+                    reader.reject(fault.reason, 1, &fault.detail);
+                    at = end;
+                    continue;
+                }
+                // Inside of a bad object another may begin: a quote or bracket was lost before it.
+                Err(fault) => {
+                    search.spend(end - start);
+                    at = search.next_start(start + 1).filter(|next| *next < end).unwrap_or(end);
+                    (fault.reason, fault.detail)
+                }
+            },
+            Err(reason) => {
+                if let Some(end) = search.end_across_lines(start)
+                    && read(&raw[start..end], reader, parser, nested).is_ok()
+                {
+                    at = end;
+                    continue;
+                }
+                at = search.next_start(start + 1).unwrap_or(raw.len());
+                (reason, "record without an end".to_owned())
+            }
+        };
+        let detail = format!("record {}: {detail}", reader.index());
+        reader.reject(reason, 1, &detail);
     }
-    parsed.is_ok()
+}
+
+impl Search<'_> {
+    /// Behind the object at `start`.
+    fn end(&mut self, start: usize) -> Result<usize, RejectReason> {
+        let limit = self.cap_bytes.min(self.budget_bytes.max(SHORT_SEARCH_BYTES));
+        let rest = &self.raw[start..];
+        let within = &rest[..rest.len().min(limit)];
+        match cut::value_end(within) {
+            End::At(len) => Ok(start + len),
+            End::Lost(at) => {
+                self.spend(at);
+                Err(RejectReason::InvalidJson)
+            }
+            End::Open => {
+                self.spend(within.len());
+                let over = within.len() == self.cap_bytes && rest.len() > within.len();
+                Err(if over { RejectReason::OverRecordCap } else { RejectReason::InvalidJson })
+            }
+        }
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        let budget = match self.budget_bytes {
+            0 => &mut self.short_budget_bytes,
+            _ => &mut self.budget_bytes,
+        };
+        *budget = budget.saturating_sub(bytes);
+    }
+
+    /// The same for records with line breaks in their strings, which have to be mended.
+    fn end_across_lines(&mut self, start: usize) -> Option<usize> {
+        let rest = &self.raw[start..];
+        let limit = self.cap_bytes.min(self.budget_bytes.max(SHORT_SEARCH_BYTES)).min(rest.len());
+        self.spend(limit);
+        match cut::value_end_across_lines(&rest[..limit]) {
+            End::At(len) => Some(start + len),
+            _ => None,
+        }
+    }
+
+    fn learn(&mut self, record: Range<usize>) {
+        let inside = self.raw[record.start + 1..record.end].trim_ascii_start();
+        if let Some(quote) = inside.get(1..).and_then(|key| memchr::memchr(b'"', key)) {
+            self.first_key = inside[..quote + 2].to_vec();
+        }
+    }
+
+    /// The next opening brace with the first key of a record behind it.
+    fn next_start(&self, from: usize) -> Option<usize> {
+        let rest = &self.raw[from..];
+        memmem::find_iter(rest, &self.first_key).find_map(|key| {
+            let before = rest[..key].trim_ascii_end();
+            before.ends_with(b"{").then(|| from + before.len() - 1)
+        })
+    }
+}
+
+/// Reads one object; what is merely badly spelled is put right first.
+fn read<S: Sink>(
+    object: &[u8],
+    reader: &mut Reader<'_, S>,
+    parser: &mut Parser,
+    nested: &mut [Parser],
+) -> Result<(), super::parser::Fault> {
+    let mut unit = |object: &[u8], reader: &mut Reader<'_, S>| {
+        parser.parse(object, |cursor| reader.unit(cursor, &mut Record::default(), nested))
+    };
+    let Err(fault) = unit(object, reader) else { return Ok(()) };
+    if fault.reason == RejectReason::InvalidUtf8
+        && let Some((repaired, damaged)) = text::repair(object)
+    {
+        reader.reject(fault.reason, 0, &text::repaired(damaged));
+        return read(repaired.as_bytes(), reader, parser, nested);
+    }
+    match text::mend(object) {
+        Some(mended) if fault.reason == RejectReason::InvalidJson => unit(&mended, reader),
+        _ => Err(fault),
+    }
 }

@@ -11,15 +11,19 @@ words! {
         TruncatedGzip = "truncated_gzip",
         CorruptGzip = "corrupt_gzip",
         TrailingData = "trailing_data",
+        CorruptArchive = "corrupt_archive",
         OverInflateCap = "over_inflate_cap",
         OverRecordCap = "over_record_cap",
         InvalidJson = "invalid_json",
         InvalidUtf8 = "invalid_utf8",
         TooDeep = "too_deep",
+        TooDamaged = "too_damaged",
         NotCloudTrail = "not_cloudtrail",
         NotARecord = "not_a_record",
         MissingEventTime = "missing_event_time",
         BadEventTime = "bad_event_time",
+        Aggregated = "aggregated",
+        Parquet = "parquet",
     }
 }
 

@@ -1,0 +1,222 @@
+//! Text that is no single document, or too large to be held: cut into values, put together again to
+//! documents of some MiB, and read like any other.
+//!
+//! The list of a large `{"Records":[...]}` is entered, so that its elements are the pieces. How much
+//! is held at a time changes nothing in what is read.
+
+use super::container::{Reader, looks_like_records};
+use super::cut::{self, End, Piece, Scanner};
+use super::parser::{Fault, Parser};
+use super::{Scratch, Sink, salvage, text};
+use crate::model::RejectReason;
+use std::io::{self, Read};
+
+/// Text parsed at a time: large enough to be fast, small enough to stay in the cache that counts.
+const BATCH_BYTES: usize = 4 << 20;
+const NEXT_RECORD: &[u8] = b"{\"eventVersion\"";
+
+/// Values that are parsed together, as one list.
+pub(super) struct Batch<'x, 's, S> {
+    pub(super) reader: &'x mut Reader<'s, S>,
+    parser: &'x mut Parser,
+    nested: &'x mut [Parser],
+    text: &'x mut Vec<u8>,
+    limit_bytes: usize,
+}
+
+impl<'x, 's, S: Sink> Batch<'x, 's, S> {
+    /// The batch, and the buffer for what is cut from.
+    pub(super) fn new(
+        reader: &'x mut Reader<'s, S>,
+        scratch: &'x mut Scratch,
+    ) -> (Self, &'x mut Vec<u8>) {
+        let limit_bytes = BATCH_BYTES.min(reader.caps.window_bytes);
+        let Scratch { parser, nested, batch: text, window, .. } = scratch;
+        text.clear();
+        window.clear();
+        (Self { reader, parser, nested, text, limit_bytes }, window)
+    }
+
+    pub(super) fn push(&mut self, value: &[u8]) {
+        if self.text.len() + value.len() > self.limit_bytes {
+            self.flush();
+        }
+        self.text.push(if self.text.is_empty() { b'[' } else { b',' });
+        self.text.extend_from_slice(value);
+    }
+
+    pub(super) fn flush(&mut self) {
+        if self.text.is_empty() {
+            return;
+        }
+        self.text.push(b']');
+        let text = std::mem::take(self.text);
+        self.read(&text);
+        *self.text = text;
+        self.text.clear();
+    }
+
+    fn read(&mut self, list: &[u8]) {
+        match self.parse(list) {
+            Ok(()) => {}
+            Err(fault) if fault.reason == RejectReason::InvalidUtf8 => {
+                if let Some((repaired, damaged)) = text::repair(list) {
+                    self.reader.reject(fault.reason, 0, &text::repaired(damaged));
+                    if let Err(fault) = self.parse(repaired.as_bytes()) {
+                        self.salvage(repaired.as_bytes(), &fault);
+                    }
+                }
+            }
+            Err(fault) => self.salvage(list, &fault),
+        }
+    }
+
+    fn parse(&mut self, list: &[u8]) -> Result<(), Fault> {
+        let Self { reader, parser, nested, .. } = self;
+        parser.parse(list, |cursor| reader.document(cursor, nested))
+    }
+
+    /// Reads what cannot be parsed record by record, and tells that it was so.
+    fn salvage(&mut self, text: &[u8], fault: &Fault) {
+        let before = self.reader.told();
+        salvage::records(text, self.reader, self.parser, self.nested);
+        if self.reader.told() == before && fault.reason != RejectReason::TooDeep {
+            self.reader.fault(fault.reason, &fault.detail);
+        }
+        self.reader.faulty = true;
+    }
+
+    fn broken(&mut self, text: &[u8]) {
+        self.flush();
+        let (reason, detail) = (RejectReason::InvalidJson, "value without an end".to_owned());
+        self.salvage(text, &Fault { reason, detail });
+    }
+}
+
+/// Where the reading of a text stands.
+#[derive(Default)]
+struct Place {
+    /// Offset in the window.
+    at: usize,
+    /// Nothing follows the window.
+    whole: bool,
+    /// What has to be left when the list ends that was entered.
+    list: Option<Scanner>,
+    /// A value that is stepped over without being held.
+    skip: Option<Scanner>,
+}
+
+/// Reads `input` to its end. An error of `input` ends it like the end does, and is given back.
+pub(super) fn read<S: Sink>(
+    input: &mut dyn Read,
+    reader: &mut Reader<'_, S>,
+    scratch: &mut Scratch,
+) -> io::Result<()> {
+    let (mut batch, window) = Batch::new(reader, scratch);
+    let (mut place, mut outcome) = (Place::default(), Ok(()));
+    loop {
+        if place.skip.is_some() && !skip(&mut place, window) {
+            refill(input, &mut batch, window, &mut place, &mut outcome);
+            continue;
+        }
+        let in_list = place.list.is_some();
+        match cut::next(window, &mut place.at, in_list, place.whole) {
+            Piece::Value(value) => batch.push(value),
+            Piece::Junk(line) => {
+                batch.flush();
+                let line = String::from_utf8_lossy(&line[..line.len().min(60)]).into_owned();
+                batch.reader.reject(RejectReason::NotARecord, 1, &format!("a line: {line}"));
+            }
+            Piece::Broken(text) => batch.broken(text),
+            Piece::ListEnd => place.skip = place.list.take().filter(|rest| !rest.is_at_top()),
+            Piece::Nothing if place.whole => break,
+            Piece::Unfinished if place.whole => {
+                let rest = &window[place.at..];
+                batch.broken(rest);
+                break;
+            }
+            Piece::Nothing => refill(input, &mut batch, window, &mut place, &mut outcome),
+            Piece::Unfinished => {
+                if !step_into(&mut batch, window, &mut place) {
+                    refill(input, &mut batch, window, &mut place, &mut outcome);
+                }
+            }
+        }
+    }
+    batch.flush();
+    outcome
+}
+
+/// Goes on over a value that is stepped over; whether its end is reached. Where a record begins
+/// before that, a bracket or quote was lost, and it is the end.
+fn skip(place: &mut Place, window: &[u8]) -> bool {
+    let Some(scanner) = &mut place.skip else { return true };
+    let rest = &window[place.at..];
+    let next = rest.get(1..).and_then(|rest| memchr::memmem::find(rest, NEXT_RECORD));
+    let next = next.map(|next| next + 1);
+    match (scanner.feed(&rest[..next.unwrap_or(rest.len())]), next) {
+        (End::At(len) | End::Lost(len), _) | (End::Open, Some(len)) => place.at += len,
+        (End::Open, None) => {
+            place.at = window.len();
+            if !place.whole {
+                return false;
+            }
+        }
+    }
+    place.skip = None;
+    true
+}
+
+/// A value that does not end within the window: enters the list in it, or gets past it. Whether
+/// more can be read before more is held.
+fn step_into<S: Sink>(batch: &mut Batch<'_, '_, S>, window: &[u8], place: &mut Place) -> bool {
+    let rest = &window[place.at..];
+    if place.list.is_none()
+        && rest.len() >= batch.limit_bytes
+        && let Some(start) = cut::list_start(rest)
+    {
+        batch.flush();
+        batch.reader.recognized |= memchr::memmem::find(&rest[..start], b"\"Records\"").is_some();
+        place.list = Some(Scanner::behind_list(&rest[..start]));
+        place.at += start;
+        return true;
+    }
+    if place.list.is_some()
+        && rest.len() > batch.reader.caps.record_bytes
+        && let Some(next) = memchr::memmem::find(&rest[1..], NEXT_RECORD)
+    {
+        batch.broken(&rest[..=next]);
+        place.at += next + 1;
+        return true;
+    }
+    if rest.len() < batch.reader.caps.window_bytes {
+        return false;
+    }
+    batch.flush();
+    let detail = format!("more than {} bytes in one value", rest.len());
+    batch.reader.recognized |= looks_like_records(rest);
+    batch.reader.reject(RejectReason::OverRecordCap, 1, &detail);
+    place.skip = Some(Scanner::default());
+    true
+}
+
+/// Drops what has been read from the window and reads on behind the rest.
+fn refill<S: Sink>(
+    input: &mut dyn Read,
+    batch: &mut Batch<'_, '_, S>,
+    window: &mut Vec<u8>,
+    place: &mut Place,
+    outcome: &mut io::Result<()>,
+) {
+    window.drain(..place.at);
+    place.at = 0;
+    let room = batch.limit_bytes as u64;
+    let before = window.len();
+    if let Err(error) = input.take(room).read_to_end(window) {
+        *outcome = Err(error);
+        place.whole = true;
+    }
+    let read = window.len() - before;
+    batch.reader.decoded.inflated_bytes += read as u64;
+    place.whole |= read == 0;
+}
