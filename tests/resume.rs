@@ -4,10 +4,10 @@ use crate::support::{Silent, pool};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use trailinsight::archive::Disk;
 use trailinsight::case::{self, Case};
 use trailinsight::model::Ledger;
@@ -184,6 +184,20 @@ fn report(dir: &Path, case: &str) -> Value {
     report
 }
 
+/// While a file of a part is being written there is most to break: waits until so many have come.
+fn until_new_files(case: &Path, count: usize, child: &mut Child) {
+    let files = || -> BTreeSet<PathBuf> {
+        let folders = ["keys", "events", "spare"].map(|f| fs::read_dir(case.join(f)));
+        folders.into_iter().flatten().flatten().map(|entry| entry.unwrap().path()).collect()
+    };
+    let mut seen = files();
+    let before = seen.len();
+    while seen.len() < before + count && child.try_wait().unwrap().is_none() {
+        sleep(Duration::from_millis(1));
+        seen.extend(files());
+    }
+}
+
 #[test]
 fn an_ingest_killed_at_any_moment_goes_on_and_ends_equal() {
     const KILLS: u32 = 20;
@@ -208,8 +222,12 @@ fn an_ingest_killed_at_any_moment_goes_on_and_ends_equal() {
         loop {
             let mut child = ingest(&case).spawn().unwrap();
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let part = (seed >> 40) as f64 / f64::from(1 << 24);
-            sleep(whole_time.mul_f64(part));
+            let random = seed >> 40;
+            if kills % 2 == 0 {
+                sleep(whole_time.mul_f64(random as f64 / f64::from(1 << 24)));
+            } else {
+                until_new_files(&dir.path().join(&case), 1 + random as usize % 8, &mut child);
+            }
             if kills < KILLS && child.try_wait().unwrap().is_none() {
                 child.kill().unwrap();
                 child.wait().unwrap();
