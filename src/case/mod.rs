@@ -15,11 +15,12 @@ mod query;
 mod record;
 mod rows;
 mod scan;
+mod sql;
 
 pub use derive::{arn_account, service_of, user_agent_family};
 pub use ingest::{Options, Progress, ingest};
 pub use manifest::{Manifest, Part};
-pub use query::{Answer, Cell};
+pub use query::{Answer, Batch, Cell, QueryError};
 pub use record::{columns as record_columns, print as print_record};
 pub use rows::{Row, Rows};
 pub use scan::Case;

@@ -64,7 +64,14 @@ Examples:
   trailinsight query --case C \"SELECT event_time, event_name, source_ip_address FROM events WHERE actor LIKE '%user/eve' ORDER BY event_time\"
   trailinsight query --case C --format csv \"SELECT error_code, count(*) AS n FROM events GROUP BY error_code\" > errors.csv
   trailinsight query --case C \"SELECT severity, title, principal FROM findings\"
-  trailinsight query --case C --schema";
+  trailinsight query --case C -o late.parquet \"SELECT * FROM events WHERE event_time > '2026-03-11T02:00:00Z'\"
+  trailinsight query --case C --format ndjson \"SELECT record FROM events WHERE error_code IS NOT NULL\" > records.ndjson
+  trailinsight query --case C --schema
+
+`record` is a whole record as it was read; alone in NDJSON or JSON it is printed as it is. Times are UTC; a literal
+compared with a time may have an offset. JSON, NDJSON and Parquet carry values unchanged. CSV is for spreadsheets:
+control characters are shown as in [U+001B], and text that would be a formula gets an apostrophe in front.
+A table whose columns do not fit is printed as one block per row.";
 
 #[derive(Debug, Group)]
 pub struct Ui {
@@ -195,13 +202,13 @@ pub struct Query {
     /// The statement; tables are `events` and `findings`
     #[arg(required_unless_present = "schema")]
     pub sql: Option<String>,
-    /// How to print the answer; parquet needs --output
-    #[arg(long, value_enum, default_value_t = QueryFormat::Table)]
-    pub format: QueryFormat,
-    /// File for the answer instead of standard output
+    /// How to print the answer; parquet needs --output [default: by the name of the file, else table]
+    #[arg(long, value_enum)]
+    pub format: Option<QueryFormat>,
+    /// File for the whole answer instead of standard output: .csv, .json, .ndjson, .jsonl, .parquet
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Rows to print as a table; the other formats print all
+    /// Rows to print as a table; files and the other formats have all
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub limit: usize,
     /// List the columns of the event table and stop

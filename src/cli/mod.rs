@@ -5,6 +5,7 @@ pub mod args;
 mod failure;
 mod ingest;
 mod query;
+mod rows;
 mod rules;
 mod settings;
 mod ui;

@@ -68,6 +68,11 @@ impl Ui {
         Ok(out.flush()?)
     }
 
+    /// Standard output for what comes piece by piece.
+    pub(super) fn writer(&self) -> impl Write {
+        io::BufWriter::new(io::stdout().lock())
+    }
+
     /// Bars on a terminal, nothing elsewhere.
     pub(super) fn reading(&self, files: u64, bytes: u64) -> Reading {
         let bar = if self.live { ProgressBar::new(bytes) } else { ProgressBar::hidden() };
@@ -180,6 +185,14 @@ fn short(principal: &str) -> &str {
     }
 }
 
+/// Characters to a line: what COLUMNS says, else the terminal, else the narrowest we promise to fit.
+pub(super) fn width() -> usize {
+    #[expect(clippy::disallowed_methods, reason = "this is the command line")]
+    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse::<u16>().ok());
+    let terminal = || Table::new().width().or_else(|| Table::new().use_stderr().width());
+    usize::from(columns.filter(|c| *c > 0).or_else(terminal).unwrap_or(PLAIN_WIDTH))
+}
+
 /// A table that fits the terminal.
 pub(super) fn table() -> Table {
     let mut table = Table::new();
@@ -189,9 +202,7 @@ pub(super) fn table() -> Table {
     for line in [TableComponent::HorizontalLines, TableComponent::MiddleIntersections] {
         table.remove_style(line);
     }
-    if !io::stdout().is_terminal() && !io::stderr().is_terminal() {
-        table.set_width(PLAIN_WIDTH);
-    }
+    table.set_width(u16::try_from(width()).unwrap_or(u16::MAX));
     table
 }
 
