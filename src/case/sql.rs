@@ -3,8 +3,9 @@
 
 use crate::model::Timestamp;
 use sqlparser::ast::{
-    BinaryOperator, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Select,
-    SelectItem, Statement, TimezoneInfo, TypedString, Value, VisitMut, VisitorMut,
+    BinaryOperator, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    OrderByKind, Query, Select, SelectItem, SetExpr, Statement, TimezoneInfo, TypedString, Value,
+    VisitMut, VisitorMut,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
@@ -83,6 +84,32 @@ impl VisitorMut for Spelling {
                     self.changed = true;
                 }
                 _ => {}
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Polars orders by an aggregate as if it stood outside of the groups, so it is called by name.
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<String> {
+        let (SetExpr::Select(select), Some(order)) = (&*query.body, &mut query.order_by) else {
+            return ControlFlow::Continue(());
+        };
+        let OrderByKind::Expressions(keys) = &mut order.kind else {
+            return ControlFlow::Continue(());
+        };
+        for key in keys.iter_mut().filter(|key| matches!(key.expr, Expr::Function(_))) {
+            let text = key.expr.to_string();
+            let alias = select.projection.iter().find_map(|item| match item {
+                SelectItem::ExprWithAlias { expr, alias }
+                    if expr.to_string().eq_ignore_ascii_case(&text) =>
+                {
+                    Some(alias)
+                }
+                _ => None,
+            });
+            if let Some(alias) = alias {
+                key.expr = Expr::Identifier(alias.clone());
+                self.changed = true;
             }
         }
         ControlFlow::Continue(())
@@ -236,5 +263,9 @@ mod tests {
             assert_eq!(text(sql), sql);
         }
         assert_eq!(text("SELECT COUNT(*) FROM events"), "SELECT COUNT(*) AS count FROM events");
+        assert_eq!(
+            text("SELECT actor, count(*) FROM events GROUP BY actor ORDER BY COUNT(*) DESC"),
+            "SELECT actor, count(*) AS count FROM events GROUP BY actor ORDER BY count DESC"
+        );
     }
 }

@@ -104,7 +104,8 @@ pub struct Judging {
     /// Length of every list of counts [default: 100]
     #[arg(long, value_name = "N")]
     pub top: Option<usize>,
-    /// Exit with code 1 when a finding of this severity or above is in the report
+    /// Exit with code 1 when a finding of this severity or above is in the report: informational, low,
+    /// medium, high or critical
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     pub fail_on: Option<Severity>,
     /// Settings file [default: trailinsight.toml here, if there is one]
@@ -146,9 +147,12 @@ pub struct Narrating {
 
 #[derive(Debug, Group)]
 pub struct Output {
-    /// Folder for the report
-    #[arg(long, value_name = "DIR", default_value = "trailinsight-report")]
-    pub out: PathBuf,
+    /// Folder for the report [default: the report folder the case lies in, else trailinsight-report]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Replace files in that folder that are no earlier report on this case
+    #[arg(long)]
+    pub force: bool,
     /// Files to write, by comma
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST", default_values_t = ReportFormat::ALL)]
     pub format: Vec<ReportFormat>,
@@ -225,18 +229,23 @@ pub struct Rules {
 #[derive(Debug, Subcommand)]
 pub enum RulesCommand {
     /// All rules and heuristics, the most severe first
-    List {
-        /// Sigma rules of your own besides
-        #[arg(long, value_name = "PATH")]
-        rules: Vec<PathBuf>,
-    },
+    List(RulePaths),
     /// What a rule finds, why it matters and what to do
     Explain {
         name: String,
-        /// Sigma rules of your own besides
-        #[arg(long, value_name = "PATH")]
-        rules: Vec<PathBuf>,
+        #[command(flatten)]
+        paths: RulePaths,
     },
+}
+
+#[derive(Debug, Group)]
+pub struct RulePaths {
+    /// Sigma rules of your own besides
+    #[arg(long, value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
+    /// Settings file, for its rules [default: trailinsight.toml here, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -269,7 +278,7 @@ impl ReportFormat {
 }
 
 fn severity(word: &str) -> Result<Severity, String> {
-    Severity::parse(word).ok_or_else(|| {
+    Severity::parse(&word.to_ascii_lowercase()).ok_or_else(|| {
         let words: Vec<&str> = Severity::ALL.iter().map(|s| s.as_str()).collect();
         format!("expected one of {}", words.join(", "))
     })

@@ -12,7 +12,7 @@ pub(super) fn run(args: &args::Ingest, ui: &ui::Ui) -> Result<Exit, Failure> {
     let pool = settings::threads(args.input.threads)?;
     let manifest = read(&args.input, &args.case, &pool, ui)?;
     let (rows, parts) = (manifest.rows(), manifest.parts.len());
-    ui.stdout(format!("{}: {rows} events in {parts} parts\n", args.case.display()).as_bytes())?;
+    ui.result(&format!("{}: {rows} events in {parts} parts", args.case.display()))?;
     Ok(exit(&manifest))
 }
 
@@ -39,7 +39,7 @@ pub(super) fn read(
     let result = case::ingest(&source, case, &options, pool, &reading);
     reading.finish();
     let manifest = result?;
-    ui.ledger(&manifest.ledger);
+    ui.ledger(&manifest.ledger, case);
     let files = &manifest.ledger.files;
     if files.ingested == 0 {
         return Err(nothing(&manifest));

@@ -32,7 +32,7 @@ pub(super) fn run(args: &args::Query, ui: &Ui) -> Result<Exit, Failure> {
     let count = write(answer, format, ui, &mut file.out)?;
     file.place()?;
     step.take();
-    ui.stdout(format!("{}: {count} rows\n", path.display()).as_bytes())?;
+    ui.result(&format!("{}: {count} rows", path.display()))?;
     Ok(Exit::Done)
 }
 

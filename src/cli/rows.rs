@@ -88,7 +88,7 @@ fn blocks(names: &[String], rows: &[Vec<String>], out: &mut impl Write) -> Resul
 /// would compute gets an apostrophe in front: CSV ends in spreadsheets and on terminals.
 pub(super) fn csv(answer: Answer, out: &mut impl Write) -> Result<u64, Failure> {
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(answer.names()).map_err(std::io::Error::from)?;
+    writer.write_record(answer.names()).map_err(not_written)?;
     let mut total = 0;
     for batch in answer {
         let batch = batch?;
@@ -98,11 +98,19 @@ pub(super) fn csv(answer: Answer, out: &mut impl Write) -> Result<u64, Failure> 
                 let text = cell.text();
                 if cell.is_text() { escape::csv_cell(&visible(&text)) } else { text }
             });
-            writer.write_record(cells).map_err(std::io::Error::from)?;
+            writer.write_record(cells).map_err(not_written)?;
         }
     }
     writer.flush()?;
     Ok(total)
+}
+
+/// Keeps the kind: a closed pipe is no failure.
+fn not_written(error: csv::Error) -> std::io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => std::io::Error::other(format!("{other:?}")),
+    }
 }
 
 pub(super) fn ndjson(answer: Answer, out: &mut impl Write) -> Result<u64, Failure> {
