@@ -11,6 +11,7 @@ mod decode;
 mod determinism;
 mod facts;
 mod incident;
+mod query;
 mod roundtrip;
 mod support;
 mod tidy;

@@ -60,7 +60,7 @@ pub(super) fn load(paths: &[PathBuf], ui: &Ui) -> Result<Rules, Failure> {
         let more = skipped.len().saturating_sub(SHOWN_SKIPPED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         ui.warning(&format!(
-            "{} rules are skipped, since their logsource is not CloudTrail: {shown}{more}",
+            "rules skipped because their logsource is not CloudTrail: {} ({shown}{more})",
             skipped.len()
         ));
     }

@@ -11,6 +11,11 @@ use crate::report::visible;
 use comfy_table::ColumnConstraint;
 use std::io::IsTerminal;
 
+/// What the columns of the list need to be read, with what a table draws around them.
+const LEVEL_CHARS: usize = 17;
+const TITLE_CHARS: usize = 24;
+const TAGS_CHARS: usize = 22;
+
 pub(super) fn run(command: RulesCommand, ui: &Ui) -> Result<Exit, Failure> {
     let load = |paths: RulePaths| {
         analyze::load(&settings::rules(paths.config.as_deref(), paths.rules)?, ui)
@@ -39,9 +44,17 @@ fn list(rules: &Rules) -> String {
     if !std::io::stdout().is_terminal() {
         return rows.map(|row| row.join("\t") + "\n").collect();
     }
+    let rows: Vec<_> = rows.collect();
+    let widest = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or_default();
+    let room = ui::width().saturating_sub(widest + LEVEL_CHARS);
+    if room < TITLE_CHARS {
+        let blocks = rows.iter().map(|row| format!("{}\n    {}: {}\n", row[0], row[1], row[2]));
+        return blocks.collect();
+    }
+    let columns = if room < TITLE_CHARS + TAGS_CHARS { 3 } else { 5 };
     let mut table = ui::table();
-    table.set_header(["name", "level", "finds", "ATT&CK", "CIS"]);
-    table.add_rows(rows);
+    table.set_header(&["name", "level", "finds", "ATT&CK", "CIS"][..columns]);
+    table.add_rows(rows.iter().map(|row| &row[..columns]));
     // Names are what `explain` takes: they never break.
     for column in table.column_iter_mut().take(2) {
         column.set_constraint(ColumnConstraint::ContentWidth);

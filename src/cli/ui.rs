@@ -141,7 +141,7 @@ impl Ui {
         }
         let total = ledger.rejects.len();
         self.warning(&format!(
-            "not everything could be read; {total} rejects, all in {}:",
+            "not everything could be read (rejects: {total}, all in {}):",
             case.join("manifest.json").display()
         ));
         for reject in ledger.rejects.iter().take(SHOWN_REJECTS) {
