@@ -137,11 +137,11 @@ impl VisitorMut for Spelling {
                     self.spell(item)?;
                 }
             }
-            Expr::Cast { expr: inner, data_type, .. } if is_timestamp(data_type) => {
-                if literal(inner).is_some() {
-                    self.spell(inner)?;
-                    *expr = std::mem::replace(inner, Expr::Value(Value::Null.with_empty_span()));
-                }
+            Expr::Cast { expr: inner, data_type, .. }
+                if is_timestamp(data_type) && literal(inner).is_some() =>
+            {
+                self.spell(inner)?;
+                *expr = std::mem::replace(inner, Expr::Value(Value::Null.with_empty_span()));
             }
             Expr::TypedString(typed) if is_timestamp(&typed.data_type) => {
                 let mut bare = Expr::Value(typed.value.clone());

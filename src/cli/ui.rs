@@ -212,7 +212,9 @@ fn counts(ledger: &Ledger) -> String {
     let (f, r) = (&ledger.files, &ledger.records);
     let some = |pairs: &[(u64, &str)]| {
         let pairs = pairs.iter().filter(|(count, _)| *count > 0);
-        pairs.map(|(count, what)| format!(", {} {what}", HumanCount(*count))).collect::<String>()
+        pairs.fold(String::new(), |all, (count, what)| {
+            all + &format!(", {} {what}", HumanCount(*count))
+        })
     };
     let files = format!(
         "{} of {} files read{}",
