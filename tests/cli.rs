@@ -7,15 +7,15 @@ use std::process::{Command, Output};
 
 const RECORD: &str = r#"{"eventVersion":"1.09","userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/mira","accountId":"111122223333","userName":"mira"},"eventTime":"2024-05-03T10:00:00Z","eventSource":"cloudtrail.amazonaws.com","eventName":"StopLogging","awsRegion":"eu-west-1","sourceIPAddress":"198.51.100.20","userAgent":"aws-cli/2.15.0","requestParameters":{"name":"main"},"eventID":"00000000-0000-4000-8000-000000000001","recipientAccountId":"111122223333"}"#;
 
-fn run(dir: &Path, args: &[&str]) -> Output {
+pub(crate) fn run(dir: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_trailinsight")).args(args).current_dir(dir).output().unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -26,7 +26,7 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn records() -> String {
+pub(crate) fn records() -> String {
     format!("{{\"Records\":[{RECORD}]}}")
 }
 
@@ -149,7 +149,7 @@ fn users_rules_are_run_and_bad_ones_are_told_before_reading() {
     assert_eq!(ours["author"], "Someone");
     fs::write(dir.path().join("mine/bad.yml"), "title: [").unwrap();
     let output = run(dir.path(), &["analyze", "trail.json", "--rules", "mine"]);
-    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(stderr(&output).contains("bad.yml"), "{}", stderr(&output));
 }
 
@@ -221,4 +221,128 @@ fn a_closed_pipe_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn rules_for_other_logs_are_skipped_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("trail.json"), records()).unwrap();
+    fs::create_dir(dir.path().join("mine")).unwrap();
+    for (title, source) in [
+        ("Theirs", "{product: windows}"),
+        ("Flows", "{product: aws, service: vpcflow}"),
+        ("Processes", "{category: process_creation}"),
+        ("Ours", "{product: aws, service: cloudtrail}"),
+        ("Anybodys", "{}"),
+    ] {
+        let rule = format!(
+            "title: {title}\nlogsource: {source}\ndetection:\n  s: {{eventName|startswith: Stop}}\n  condition: s\nlevel: low\n"
+        );
+        fs::write(dir.path().join(format!("mine/{title}.yml")), rule).unwrap();
+    }
+    let output = run(dir.path(), &["analyze", "trail.json", "--rules", "mine"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told = stderr(&output);
+    assert!(told.contains("not CloudTrail: 3 ("), "{told}");
+    for name in ["Theirs (windows)", "Flows (aws vpcflow)", "Processes (process_creation)"] {
+        assert!(told.contains(name), "{told}");
+    }
+    let report = report(dir.path());
+    let findings = report["findings"].as_array().unwrap();
+    let mut titles: Vec<&str> =
+        findings.iter().filter_map(|f| f["title"].as_str()).filter(|t| t.len() < 10).collect();
+    titles.sort_unstable();
+    assert_eq!(titles, ["Anybodys", "Ours"]);
+}
+
+#[test]
+fn a_report_replaces_nothing_but_an_earlier_report_on_the_same_case() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("trail.json"), records()).unwrap();
+    fs::create_dir(dir.join("mydocs")).unwrap();
+    fs::write(dir.join("mydocs/timeline.csv"), "mine").unwrap();
+    let refused = run(dir, &["analyze", "trail.json", "--out", "mydocs"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("--force"), "{}", stderr(&refused));
+    assert!(!dir.join("mydocs/case").exists());
+    assert_eq!(fs::read(dir.join("mydocs/timeline.csv")).unwrap(), b"mine");
+    let forced = run(dir, &["analyze", "trail.json", "--out", "mydocs", "--force"]);
+    assert_eq!(forced.status.code(), Some(0), "{}", stderr(&forced));
+
+    // A case inside of its report folder is reported there, anything else not into another's folder.
+    assert_eq!(
+        run(dir, &["analyze", "trail.json", "--out", "o7", "--format", "md"]).status.code(),
+        Some(0)
+    );
+    let again = run(dir, &["report", "--case", "o7/case"]);
+    assert!(
+        stdout(&again).starts_with("o7/report.html: "),
+        "{} {}",
+        stdout(&again),
+        stderr(&again)
+    );
+    assert!(!dir.join("trailinsight-report").exists());
+    let other = run(dir, &["report", "--case", "mydocs/case", "--out", "o7"]);
+    assert_eq!(other.status.code(), Some(2), "{}", stderr(&other));
+    assert!(stderr(&other).contains("another case"), "{}", stderr(&other));
+}
+
+#[test]
+fn json_logs_are_json_to_the_last_line() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("archive")).unwrap();
+    fs::write(dir.path().join("archive/trail.json"), records()).unwrap();
+    fs::write(dir.path().join("archive/text.json.gz"), "plain").unwrap();
+    for (args, code, words) in [
+        (vec!["analyze", "archive"], 3, ["text.json.gz", "CloudTrail", "\"kept\":1"]),
+        (vec!["query", "--case", "nowhere", "SELECT 1"], 2, ["nowhere", "hint", "ERROR"]),
+        (vec!["query", "--cases"], 2, ["--cases", "hint", "ERROR"]),
+    ] {
+        let output = run(dir.path(), &[&args[..], &["--json-log"]].concat());
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        let text = stderr(&output);
+        for line in text.lines() {
+            assert!(serde_json::from_str::<Value>(line).is_ok_and(|v| v.is_object()), "{line}");
+        }
+        for word in words {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+    }
+}
+
+#[test]
+fn rejects_of_a_run_without_a_report_are_where_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("junk")).unwrap();
+    fs::write(dir.path().join("junk/a.json.gz"), "no gzip").unwrap();
+    let output = run(dir.path(), &["analyze", "junk"]);
+    assert_eq!(output.status.code(), Some(4));
+    let manifest = "trailinsight-report/case/manifest.json";
+    assert!(stderr(&output).contains(manifest), "{}", stderr(&output));
+    let text = fs::read_to_string(dir.path().join(manifest)).unwrap();
+    assert!(text.contains("junk/a.json.gz") || text.contains("a.json.gz"), "{text}");
+}
+
+#[test]
+fn rules_are_listed_one_a_line_and_found_from_the_settings_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::create_dir_all(dir.join("conf/mine")).unwrap();
+    let name =
+        "a_rule_with_a_name_that_is_longer_than_any_column_of_eighty_characters_would_be_wide";
+    let rule = format!(
+        "title: Ours\nname: {name}\nlogsource: {{product: aws}}\ndetection:\n  s: {{eventName: A}}\n  condition: s\nlevel: high\n"
+    );
+    fs::write(dir.join("conf/mine/ours.yml"), rule).unwrap();
+    fs::write(dir.join("conf/t.toml"), "rules = [\"mine\"]\nfail-on = \"HIGH\"\n").unwrap();
+    let listed = stdout(&run(dir, &["rules", "list", "--config", "conf/t.toml"]));
+    assert!(listed.contains(&format!("{name}\thigh\tOurs\t")), "{listed}");
+    assert!(listed.lines().all(|line| line.split('\t').count() == 5), "{listed}");
+    let explained = stdout(&run(dir, &["rules", "explain", name, "--config", "conf/t.toml"]));
+    assert!(explained.starts_with("# Ours\n"), "{explained}");
+    fs::write(dir.join("trail.json"), records()).unwrap();
+    let args = ["analyze", "trail.json", "--config", "conf/t.toml"];
+    assert_eq!(run(dir, &args).status.code(), Some(1));
+    assert_eq!(run(dir, &[&args[..], &["--fail-on", "CRITICAL"]].concat()).status.code(), Some(1));
 }

@@ -67,8 +67,8 @@ fn every_count_over_invictus_is_right() {
         let sql = format!(
             "SELECT {column} AS name, count(*) AS n FROM events WHERE {column} IS NOT NULL GROUP BY {column}"
         );
-        let answer = case.query(&sql).unwrap();
-        let rows = (0..answer.len()).map(|i| answer.row(i));
+        let batches: Vec<_> = case.query(&sql).unwrap().collect::<Result<_, _>>().unwrap();
+        let rows = batches.iter().flat_map(|batch| (0..batch.len()).map(|i| batch.row(i)));
         let counted: Counts = rows.map(|r| (r[0].text(), r[1].text().parse().unwrap())).collect();
         assert_eq!(counted, expected(facts, field, same), "{field}");
     }

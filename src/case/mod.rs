@@ -23,6 +23,7 @@ mod record;
 mod rows;
 mod scan;
 mod settle;
+mod sql;
 #[doc(hidden)]
 pub mod stage;
 
@@ -30,7 +31,7 @@ pub use derive::{arn_account, service_of, user_agent_family};
 pub use dry_run::inflate_only;
 pub use ingest::{Options, Plan, Progress, ingest};
 pub use manifest::{Manifest, Part};
-pub use query::{Answer, Cell};
+pub use query::{Answer, Batch, Cell, QueryError};
 pub use record::{columns as record_columns, print as print_record};
 pub use rows::{Row, Rows};
 pub use scan::Case;

@@ -1,13 +1,50 @@
-//! SQL over a case, and its answer cell by cell.
+//! SQL over a case, and its answer batch by batch, so that an answer may be larger than memory.
 
+use super::record::{columns as record_columns, print as print_record};
+use super::rows::Rows;
+use super::sql::{self, Prepared, RECORD};
 use super::{Case, Error};
 use crate::model::{Finding, Timestamp};
 use polars::prelude::*;
 use polars::sql::SQLContext;
-use std::path::Path;
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
 
-/// The rows a statement gave.
-pub struct Answer(DataFrame);
+/// Rows of an answer that are held at a time: whole records stay within some ten megabytes.
+const BATCH_ROWS: NonZeroUsize = NonZeroUsize::new(8192).expect("8192 is not 0");
+/// Longest message of Polars that is passed on; the rest is a plan.
+const MESSAGE_CHARS: usize = 240;
+/// Columns named to somebody who misspelled one, and how alike they must be.
+const LIKELY: usize = 3;
+const LIKELY_FROM: f64 = 0.75;
+
+/// Why a statement has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    #[error("{message}")]
+    Statement {
+        message: String,
+        /// Columns that may have been meant.
+        likely: Vec<String>,
+    },
+    #[error(transparent)]
+    Case(#[from] Error),
+    #[error("cannot write the answer")]
+    Output(#[source] PolarsError),
+}
+
+/// The rows a statement gives, in batches, as they are computed.
+pub struct Answer {
+    schema: SchemaRef,
+    batches: Receiver<DataFrame>,
+    runner: Option<JoinHandle<PolarsResult<()>>>,
+    likely: Likely,
+}
+
+/// Some rows of an answer.
+pub struct Batch(DataFrame);
 
 /// One value of an answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,22 +54,41 @@ impl Case {
     /// Runs one statement on the tables `events` and `findings`.
     ///
     /// # Errors
-    /// When it is no SQL that Polars knows, names what is not there, or cannot be read.
-    pub fn query(&self, sql: &str) -> Result<Answer, Error> {
+    /// When it is no SQL that Polars knows, asks for more than an answer, names what is not there, or
+    /// the case cannot be read.
+    pub fn query(&self, sql: &str) -> Result<Answer, QueryError> {
+        // Its notices are for programmers who call it.
+        polars::error::set_warning_function(|text, _| tracing::debug!("polars: {text}"));
+        let Prepared { text, names } = sql::prepare(sql)
+            .map_err(|message| QueryError::Statement { message, likely: Vec::new() })?;
+        let mut events = self.events()?;
+        let findings = self.findings()?;
+        let schema = events.collect_schema().map_err(Error::table("opened"))?;
+        let columns = schema.iter_names().chain(findings.schema().iter_names());
+        let likely = Likely { columns: columns.map(ToString::to_string).collect(), names };
+        if likely.names.contains(RECORD) {
+            events = events.with_column(whole_record());
+        }
         let mut context = SQLContext::new();
-        context.register("events", self.events()?);
-        context.register("findings", self.findings()?.lazy());
-        let mut run = || context.execute(sql)?.collect();
-        run().map(Answer).map_err(Error::table("queried"))
+        context.register("events", events);
+        context.register("findings", findings.lazy());
+        let mut planned = || {
+            let mut frame = context.execute(&text)?;
+            let schema = frame.collect_schema()?;
+            PolarsResult::Ok((frame, schema))
+        };
+        let (frame, schema) = planned().map_err(|e| likely.error(&e))?;
+        Answer::start(frame, schema, likely)
     }
 
-    /// Column names and types of the event table.
+    /// Column names and types of the event table, and the virtual one.
     ///
     /// # Errors
     /// When a part cannot be read.
     pub fn columns(&self) -> Result<Vec<(String, String)>, Error> {
         let schema = self.events()?.collect_schema().map_err(Error::table("opened"))?;
-        Ok(schema.iter().map(|(name, dtype)| (name.to_string(), sql_type(dtype))).collect())
+        let columns = schema.iter().map(|(name, dtype)| (name.to_string(), sql_type(dtype)));
+        Ok(columns.chain([(RECORD.to_owned(), "JSON (made when asked for)".to_owned())]).collect())
     }
 
     /// Findings of the last report on this case; none before the first.
@@ -95,7 +151,121 @@ fn table(findings: &[Finding]) -> PolarsResult<DataFrame> {
     DataFrame::new(findings.len(), columns)
 }
 
+/// The row as the record it was read from. Computed for the rows that are left after filters, and
+/// only for a statement that names it.
+fn whole_record() -> Expr {
+    let print = |column: Column| {
+        let frame = column.as_materialized_series().struct_()?.clone().unnest();
+        let rows = Rows::new(&frame)
+            .map_err(|e| polars_err!(ComputeError: "cannot print records: {e}"))?;
+        let records: Vec<String> = (0..rows.len()).map(|n| print_record(rows.row(n))).collect();
+        Ok(Column::new(column.name().clone(), records))
+    };
+    let fields: Vec<Expr> = record_columns().into_iter().map(col).collect();
+    as_struct(fields)
+        .map(print, |_, field| Ok(Field::new(field.name().clone(), DataType::String)))
+        .alias(RECORD)
+}
+
+/// What an error may say: which names the statement used, and which there are.
+struct Likely {
+    columns: Vec<String>,
+    names: std::collections::BTreeSet<String>,
+}
+
+impl Likely {
+    fn error(&self, error: &PolarsError) -> QueryError {
+        let mut root = error;
+        while let PolarsError::Context { error, .. } = root {
+            root = error;
+        }
+        let text = root.to_string();
+        let line = text.lines().find(|l| !l.trim().is_empty()).unwrap_or("the statement failed");
+        let line = line.split("; valid columns").next().unwrap_or(line).trim_end_matches(':');
+        let mut message: String = line.chars().take(MESSAGE_CHARS).collect();
+        if message.len() < line.len() {
+            message.push('…');
+        }
+        let unknown = self.names.iter().find(|name| {
+            let told = line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == *name);
+            told && !self.columns.contains(name)
+        });
+        let likely = unknown.map(|name| self.like(name)).unwrap_or_default();
+        QueryError::Statement { message, likely }
+    }
+
+    /// Columns most like a name, the likeliest first.
+    fn like(&self, name: &str) -> Vec<String> {
+        let plain = |text: &str| text.replace('_', "").to_ascii_lowercase();
+        let name = plain(name);
+        let mut scored: Vec<(f64, &String)> = self
+            .columns
+            .iter()
+            .map(|column| (strsim::jaro_winkler(&name, &plain(column)), column))
+            .filter(|(score, column)| *score >= LIKELY_FROM || plain(column).contains(&name))
+            .collect();
+        scored.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        scored.dedup_by(|a, b| a.1 == b.1);
+        scored.into_iter().take(LIKELY).map(|(_, column)| column.clone()).collect()
+    }
+}
+
 impl Answer {
+    /// Polars works on a thread of its own, one batch ahead of whoever reads.
+    fn start(frame: LazyFrame, schema: SchemaRef, likely: Likely) -> Result<Self, QueryError> {
+        let (send, batches) = sync_channel(1);
+        // True stops the query: nobody reads any more.
+        let sink = PlanCallback::new(move |frame| Ok(send.send(frame).is_err()));
+        let frame =
+            frame.sink_batches(sink, true, Some(BATCH_ROWS)).map_err(|e| likely.error(&e))?;
+        let runner =
+            std::thread::spawn(move || frame.collect_with_engine(Engine::Streaming).map(|_| ()));
+        Ok(Self { schema, batches, runner: Some(runner), likely })
+    }
+
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.schema.iter_names().map(ToString::to_string).collect()
+    }
+
+    /// Writes all rows as Parquet and says how many they were.
+    ///
+    /// # Errors
+    /// When the rows cannot be computed or not be written.
+    pub fn write_parquet(self, out: impl Write) -> Result<u64, QueryError> {
+        let writer = ParquetWriter::new(out).batched(&self.schema);
+        let mut writer = writer.map_err(QueryError::Output)?;
+        let mut rows = 0;
+        for batch in self {
+            let Batch(frame) = batch?;
+            rows += frame.height() as u64;
+            writer.write_batch(&frame).map_err(QueryError::Output)?;
+        }
+        writer.finish().map_err(QueryError::Output)?;
+        Ok(rows)
+    }
+}
+
+impl Iterator for Answer {
+    type Item = Result<Batch, QueryError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Ok(frame) = self.batches.recv() {
+            return Some(Ok(Batch(frame)));
+        }
+        // The sender is gone: the query has ended, one way or another.
+        match self.runner.take()?.join() {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Err(self.likely.error(&error))),
+            Err(_) => Some(Err(QueryError::Statement {
+                message: "Polars cannot run this statement".to_owned(),
+                likely: Vec::new(),
+            })),
+        }
+    }
+}
+
+impl Batch {
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.height()
@@ -107,24 +277,11 @@ impl Answer {
     }
 
     #[must_use]
-    pub fn names(&self) -> Vec<String> {
-        self.0.get_column_names().iter().map(ToString::to_string).collect()
-    }
-
-    #[must_use]
     pub fn row(&self, number: usize) -> Vec<Cell> {
         let cell = |column: &Column| {
             Cell(column.get(number).map_or(serde_json::Value::Null, |v| json(&v)))
         };
         self.0.columns().iter().map(cell).collect()
-    }
-
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn write_parquet(&self, path: &Path) -> Result<(), Error> {
-        let file = std::fs::File::create(path).map_err(Error::io("create", path))?;
-        let writer = ParquetWriter::new(std::io::BufWriter::new(file));
-        writer.finish(&mut self.0.clone()).map(|_| ()).map_err(Error::table("written"))
     }
 }
 
@@ -137,6 +294,12 @@ impl Cell {
             serde_json::Value::String(text) => text.clone(),
             other => other.to_string(),
         }
+    }
+
+    /// Whether it is text, which may hold anything; numbers, times and flags cannot.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.0.is_string()
     }
 
     #[must_use]

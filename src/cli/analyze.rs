@@ -1,6 +1,7 @@
 //! `analyze` and `report`: the main job, stage by stage.
 
 use super::failure::{Exit, Failure};
+use super::place;
 use super::settings::{self, Settings};
 use super::ui::Ui;
 use super::{args, now};
@@ -12,7 +13,12 @@ use crate::digest;
 use crate::model::{Report, Run, Severity, Timestamp};
 use crate::narrate;
 use crate::report::{self, Format};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Where a report goes when nobody says.
+const OUT: &str = "trailinsight-report";
+/// Skipped rules that are named.
+const SHOWN_SKIPPED: usize = 10;
 
 pub(super) fn analyze(args: args::Analyze, argv: Vec<String>, ui: &Ui) -> Result<Exit, Failure> {
     let started = now();
@@ -20,11 +26,13 @@ pub(super) fn analyze(args: args::Analyze, argv: Vec<String>, ui: &Ui) -> Result
     let file = std::mem::take(&mut settings.select);
     let selection = select::selection(&args.input.select, file, started)?;
     // Bad rules are told before an hour of reading, not after.
-    let rules = Rules::load(&settings.rules)?;
+    let rules = load(&settings.rules, ui)?;
     let pool = settings::threads(args.input.threads)?;
-    let dir = args.case.unwrap_or_else(|| args.output.out.join("case"));
+    let out = args.output.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
+    let dir = args.case.unwrap_or_else(|| out.join("case"));
+    place::check(&out, &dir, &args.output)?;
     let manifest = ingest::read(&args.input, &dir, (selection, &pool), ui)?;
-    let job = Job { settings, rules, pool, argv, started, output: args.output };
+    let job = Job { settings, rules, pool, argv, started, out, output: args.output };
     job.run(&dir, ui)
         .map(|reached| if reached == Exit::Done { ingest::exit(&manifest) } else { reached })
 }
@@ -32,12 +40,32 @@ pub(super) fn analyze(args: args::Analyze, argv: Vec<String>, ui: &Ui) -> Result
 pub(super) fn report(args: args::Report, argv: Vec<String>, ui: &Ui) -> Result<Exit, Failure> {
     let started = now();
     let settings = Settings::resolve(args.judging, args.narrating)?;
-    let rules = Rules::load(&settings.rules)?;
+    let rules = load(&settings.rules, ui)?;
     let pool = settings::threads(args.threads)?;
-    let job = Job { settings, rules, pool, argv, started, output: args.output };
+    Case::open(&args.case)?;
+    let around = || place::report_around(&args.case);
+    let out = args.output.out.clone().or_else(around).unwrap_or_else(|| PathBuf::from(OUT));
+    place::check(&out, &args.case, &args.output)?;
+    let job = Job { settings, rules, pool, argv, started, out, output: args.output };
     let reached = job.run(&args.case, ui)?;
     let manifest = Case::open(&args.case)?.manifest;
     Ok(if reached == Exit::Done { ingest::exit(&manifest) } else { reached })
+}
+
+/// Our rules and the user's; those for other logs are told, since they cannot find anything here.
+pub(super) fn load(paths: &[PathBuf], ui: &Ui) -> Result<Rules, Failure> {
+    let rules = Rules::load(paths)?;
+    let skipped = rules.skipped();
+    if !skipped.is_empty() {
+        let shown = skipped.iter().take(SHOWN_SKIPPED).cloned().collect::<Vec<_>>().join(", ");
+        let more = skipped.len().saturating_sub(SHOWN_SKIPPED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        ui.warning(&format!(
+            "rules skipped because their logsource is not CloudTrail: {} ({shown}{more})",
+            skipped.len()
+        ));
+    }
+    Ok(rules)
 }
 
 struct Job {
@@ -46,6 +74,7 @@ struct Job {
     pool: rayon::ThreadPool,
     argv: Vec<String>,
     started: Timestamp,
+    out: PathBuf,
     output: args::Output,
 }
 
@@ -117,8 +146,8 @@ impl Job {
 
     fn write(&self, report: &Report, digest: &str, case: &Path) -> Result<(), Failure> {
         let formats: Vec<Format> = self.output.format.iter().map(|f| (*f).into()).collect();
-        report::write(report, &self.output.out, &formats)?;
-        report::atomically(&self.output.out.join("digest.json"), digest.as_bytes())?;
+        report::write(report, &self.out, &formats)?;
+        report::atomically(&self.out.join("digest.json"), digest.as_bytes())?;
         // The case keeps its findings, so that they can be queried beside the events.
         let findings = report::render(report, Format::Jsonl);
         report::atomically(&case.join("findings.jsonl"), findings.as_bytes())?;
@@ -137,15 +166,9 @@ impl Job {
         let words = if words.is_empty() { "none".to_owned() } else { words.join(", ") };
         let first =
             self.output.format.first().map_or("digest.json", |f| Format::from(*f).file_name());
-        let path = self.output.out.join(first);
-        ui.stdout(
-            format!(
-                "{}: {} events, findings: {words}\n",
-                path.display(),
-                report.ledger.records.kept
-            )
-            .as_bytes(),
-        )?;
+        let path = self.out.join(first);
+        let kept = report.ledger.records.kept;
+        ui.result(&format!("{}: {kept} events, findings: {words}", path.display()))?;
         let worst = report.findings.iter().map(|f| f.severity).max();
         let reached = self.settings.fail_on.is_some_and(|limit| worst >= Some(limit));
         Ok(if reached { Exit::FindingReached } else { Exit::Done })

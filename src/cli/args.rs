@@ -64,7 +64,14 @@ Examples:
   trailinsight query --case C \"SELECT event_time, event_name, source_ip_address FROM events WHERE actor LIKE '%user/eve' ORDER BY event_time\"
   trailinsight query --case C --format csv \"SELECT error_code, count(*) AS n FROM events GROUP BY error_code\" > errors.csv
   trailinsight query --case C \"SELECT severity, title, principal FROM findings\"
-  trailinsight query --case C --schema";
+  trailinsight query --case C -o late.parquet \"SELECT * FROM events WHERE event_time > '2026-03-11T02:00:00Z'\"
+  trailinsight query --case C --format ndjson \"SELECT record FROM events WHERE error_code IS NOT NULL\" > records.ndjson
+  trailinsight query --case C --schema
+
+`record` is a whole record as it was read; alone in NDJSON or JSON it is printed as it is. Times are UTC; a literal
+compared with a time may have an offset. JSON, NDJSON and Parquet carry values unchanged. CSV is for spreadsheets:
+control characters are shown as in [U+001B], and text that would be a formula gets an apostrophe in front.
+A table whose columns do not fit is printed as one block per row.";
 
 #[derive(Debug, Group)]
 pub struct Ui {
@@ -136,7 +143,8 @@ pub struct Judging {
     /// Length of every list of counts [default: 100]
     #[arg(long, value_name = "N")]
     pub top: Option<usize>,
-    /// Exit with code 1 when a finding of this severity or above is in the report
+    /// Exit with code 1 when a finding of this severity or above is in the report: informational, low,
+    /// medium, high or critical
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     pub fail_on: Option<Severity>,
     /// Settings file [default: trailinsight.toml here, if there is one]
@@ -178,9 +186,12 @@ pub struct Narrating {
 
 #[derive(Debug, Group)]
 pub struct Output {
-    /// Folder for the report
-    #[arg(long, value_name = "DIR", default_value = "trailinsight-report")]
-    pub out: PathBuf,
+    /// Folder for the report [default: the report folder the case lies in, else trailinsight-report]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Replace files in that folder that are no earlier report on this case
+    #[arg(long)]
+    pub force: bool,
     /// Files to write, by comma
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST", default_values_t = ReportFormat::ALL)]
     pub format: Vec<ReportFormat>,
@@ -243,13 +254,13 @@ pub struct Query {
     /// The statement; tables are `events` and `findings`
     #[arg(required_unless_present = "schema")]
     pub sql: Option<String>,
-    /// How to print the answer; parquet needs --output
-    #[arg(long, value_enum, default_value_t = QueryFormat::Table)]
-    pub format: QueryFormat,
-    /// File for the answer instead of standard output
+    /// How to print the answer; parquet needs --output [default: by the name of the file, else table]
+    #[arg(long, value_enum)]
+    pub format: Option<QueryFormat>,
+    /// File for the whole answer instead of standard output: .csv, .json, .ndjson, .jsonl, .parquet
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Rows to print as a table; the other formats print all
+    /// Rows to print as a table; files and the other formats have all
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub limit: usize,
     /// List the columns of the event table and stop
@@ -266,18 +277,23 @@ pub struct Rules {
 #[derive(Debug, Subcommand)]
 pub enum RulesCommand {
     /// All rules and heuristics, the most severe first
-    List {
-        /// Sigma rules of your own besides
-        #[arg(long, value_name = "PATH")]
-        rules: Vec<PathBuf>,
-    },
+    List(RulePaths),
     /// What a rule finds, why it matters and what to do
     Explain {
         name: String,
-        /// Sigma rules of your own besides
-        #[arg(long, value_name = "PATH")]
-        rules: Vec<PathBuf>,
+        #[command(flatten)]
+        paths: RulePaths,
     },
+}
+
+#[derive(Debug, Group)]
+pub struct RulePaths {
+    /// Sigma rules of your own besides
+    #[arg(long, value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
+    /// Settings file, for its rules [default: trailinsight.toml here, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -310,7 +326,7 @@ impl ReportFormat {
 }
 
 fn severity(word: &str) -> Result<Severity, String> {
-    Severity::parse(word).ok_or_else(|| {
+    Severity::parse(&word.to_ascii_lowercase()).ok_or_else(|| {
         let words: Vec<&str> = Severity::ALL.iter().map(|s| s.as_str()).collect();
         format!("expected one of {}", words.join(", "))
     })

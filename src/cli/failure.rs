@@ -126,6 +126,24 @@ impl From<crate::case::Error> for Failure {
     }
 }
 
+impl From<crate::case::QueryError> for Failure {
+    fn from(error: crate::case::QueryError) -> Self {
+        use crate::case::QueryError as E;
+        match error {
+            E::Case(error) => error.into(),
+            E::Output(_) => Self::from_error(Exit::Nothing, &error),
+            E::Statement { message, likely } => {
+                let hint = if likely.is_empty() {
+                    "tables are `events` and `findings`; `trailinsight query --case DIR --schema` lists the columns".to_owned()
+                } else {
+                    format!("did you mean {}? `--schema` lists all columns", likely.join(", "))
+                };
+                Self::new(Exit::Usage, format!("the query failed: {message}")).hint(hint)
+            }
+        }
+    }
+}
+
 impl From<crate::detect::Error> for Failure {
     fn from(error: crate::detect::Error) -> Self {
         Self::from_error(Exit::Usage, &error)

@@ -15,7 +15,7 @@ pub(super) fn run(args: &args::Ingest, ui: &ui::Ui) -> Result<Exit, Failure> {
     let selection = select::selection(&args.input.select, settings::select()?, now())?;
     let manifest = read(&args.input, case, (selection, &pool), ui)?;
     let (rows, parts) = (manifest.rows(), manifest.parts.len());
-    ui.stdout(format!("{}: {rows} events in {parts} parts\n", case.display()).as_bytes())?;
+    ui.result(&format!("{}: {rows} events in {parts} parts", case.display()))?;
     Ok(exit(&manifest))
 }
 
@@ -55,7 +55,7 @@ pub(super) fn read(
     let result = case::ingest(&source, case, &options, pool, &reading);
     reading.finish();
     let manifest = result?;
-    ui.ledger(&manifest.ledger);
+    ui.ledger(&manifest.ledger, case);
     let files = &manifest.ledger.files;
     if files.ingested == 0 {
         return Err(nothing(&manifest));

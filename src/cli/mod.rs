@@ -4,7 +4,9 @@ mod analyze;
 pub mod args;
 mod failure;
 mod ingest;
+mod place;
 mod query;
+mod rows;
 mod rules;
 mod select;
 mod settings;
@@ -28,6 +30,15 @@ pub fn run(argv: Vec<OsString>) -> ExitCode {
         Err(error) => {
             // Help and version come this way too, and are no failure.
             let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            if code == Exit::Usage && shown.iter().any(|a| a == "--json-log") {
+                let args = args::Ui { quiet: false, json_log: true };
+                ui::logging(&args);
+                let text = error.to_string();
+                let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+                let failure = Failure::new(code, line).hint("`trailinsight COMMAND --help`");
+                ui::Ui::new(&args).failure(&failure);
+                return code.into();
+            }
             let _ = error.print();
             return code.into();
         }
@@ -59,7 +70,7 @@ fn dispatch(command: Command, argv: Vec<String>, ui: &ui::Ui) -> Result<Exit, Fa
         Command::Report(args) => analyze::report(args, argv, ui),
         Command::Ingest(args) => ingest::run(&args, ui),
         Command::Query(args) => query::run(&args, ui),
-        Command::Rules(args) => rules::run(&args.command, ui),
+        Command::Rules(args) => rules::run(args.command, ui),
         Command::Completions { shell } => {
             let mut command = Args::command();
             let mut out = Vec::new();

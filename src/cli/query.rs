@@ -1,14 +1,14 @@
-//! `query`: Polars SQL over a case, printed in the format asked for.
+//! `query`: Polars SQL over a case; its answer as a table for people, or streamed in a format for
+//! programs.
 
 use super::args::{self, QueryFormat};
 use super::failure::{Exit, Failure};
+use super::rows;
 use super::ui::{self, Ui};
-use crate::case::{self, Case, Cell};
-use crate::report::visible;
-use std::fmt::Write as _;
-
-/// A cell of a table is cut here; the other formats print all of it.
-const CELL_CHARS: usize = 120;
+use crate::case::{Answer, Case};
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 pub(super) fn run(args: &args::Query, ui: &Ui) -> Result<Exit, Failure> {
     let case = Case::open(&args.case)?;
@@ -18,34 +18,68 @@ pub(super) fn run(args: &args::Query, ui: &Ui) -> Result<Exit, Failure> {
     let Some(sql) = &args.sql else {
         return schema(&case, ui);
     };
-    if let (QueryFormat::Parquet, None) = (args.format, &args.output) {
-        return Err(Failure::new(Exit::Usage, "parquet is not for a terminal")
-            .hint("name a file with --output"));
-    }
-    let step = ui.step("running the query");
-    let answer = case.query(sql).map_err(|e| bad_sql(&e))?;
-    drop(step);
-    if let (QueryFormat::Parquet, Some(path)) = (args.format, &args.output) {
-        answer.write_parquet(path)?;
-        ui.stdout(format!("{}: {} rows\n", path.display(), answer.len()).as_bytes())?;
+    let format = format(args)?;
+    let mut step = Some(ui.step("running the query"));
+    let answer = case.query(sql)?;
+    let Some(path) = &args.output else {
+        let mut out = Answering { out: ui.writer(), step };
+        if format == QueryFormat::Table {
+            rows::table(answer, args.limit, ui, &mut out)?;
+        } else {
+            write(answer, format, ui, &mut out)?;
+        }
+        out.flush()?;
         return Ok(Exit::Done);
-    }
-    let text = match args.format {
-        QueryFormat::Csv => csv(&answer)?,
-        QueryFormat::Json => json(&answer),
-        QueryFormat::Ndjson => ndjson(&answer),
-        QueryFormat::Table | QueryFormat::Parquet => table(&answer, args.limit, ui),
     };
-    match &args.output {
-        Some(path) => crate::report::atomically(path, text.as_bytes())?,
-        None => ui.stdout(text.as_bytes())?,
-    }
+    let mut file = Pending::create(path)?;
+    let count = write(answer, format, ui, &mut file.out)?;
+    file.place()?;
+    step.take();
+    ui.result(&format!("{}: {count} rows", path.display()))?;
     Ok(Exit::Done)
 }
 
-fn bad_sql(error: &case::Error) -> Failure {
-    Failure::from_error(Exit::Usage, error)
-        .hint("tables are `events` and `findings`; `trailinsight query --case DIR --schema` lists the columns")
+/// What was asked for, else what the name of the file says, else a table.
+fn format(args: &args::Query) -> Result<QueryFormat, Failure> {
+    let by_name = |path: &PathBuf| {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        Some(match extension.as_str() {
+            "csv" => QueryFormat::Csv,
+            "json" => QueryFormat::Json,
+            "ndjson" | "jsonl" => QueryFormat::Ndjson,
+            "parquet" => QueryFormat::Parquet,
+            _ => return None,
+        })
+    };
+    match (args.format, &args.output) {
+        (Some(QueryFormat::Parquet), None) => {
+            Err(Failure::new(Exit::Usage, "parquet is not for a terminal")
+                .hint("name a file with --output"))
+        }
+        (Some(format), _) => Ok(format),
+        (None, None) => Ok(QueryFormat::Table),
+        (None, Some(path)) => by_name(path).ok_or_else(|| {
+            let message = format!("the name {} does not tell a format", path.display());
+            Failure::new(Exit::Usage, message)
+                .hint("end it in .csv, .json, .ndjson or .parquet, or say --format")
+        }),
+    }
+}
+
+fn write(
+    answer: Answer,
+    format: QueryFormat,
+    ui: &Ui,
+    out: &mut impl Write,
+) -> Result<u64, Failure> {
+    match format {
+        QueryFormat::Csv => rows::csv(answer, out),
+        QueryFormat::Json => rows::json(answer, out),
+        QueryFormat::Ndjson => rows::ndjson(answer, out),
+        QueryFormat::Parquet => Ok(answer.write_parquet(out)?),
+        // A file has all rows, whatever --limit says of the terminal.
+        QueryFormat::Table => rows::table(answer, usize::MAX, ui, out),
+    }
 }
 
 fn schema(case: &Case, ui: &Ui) -> Result<Exit, Failure> {
@@ -58,55 +92,54 @@ fn schema(case: &Case, ui: &Ui) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn table(answer: &case::Answer, limit: usize, ui: &Ui) -> String {
-    let mut table = ui::table();
-    table.set_header(answer.names());
-    for number in 0..answer.len().min(limit) {
-        let cells = answer.row(number).into_iter().map(|cell| {
-            let text = cell.text();
-            let mut shown: String = text.chars().take(CELL_CHARS).collect();
-            if shown.len() < text.len() {
-                shown.push('…');
-            }
-            visible(&shown).into_owned()
-        });
-        table.add_row(cells);
+/// Standard output; the spinner goes when the first byte comes.
+struct Answering<W: Write> {
+    out: W,
+    step: Option<ui::Step>,
+}
+
+impl<W: Write> Write for Answering<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.step.take();
+        self.out.write(bytes)
     }
-    if answer.len() > limit {
-        ui.note(&format!("{limit} of {} rows; --limit shows more, --format csv all", answer.len()));
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.step.take();
+        self.out.flush()
     }
-    format!("{table}\n")
 }
 
-fn csv(answer: &case::Answer) -> Result<String, Failure> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let broken = |e: csv::Error| Failure::from_error(Exit::Nothing, &e);
-    writer.write_record(answer.names()).map_err(broken)?;
-    for number in 0..answer.len() {
-        let cells =
-            answer.row(number).into_iter().map(|c| crate::report::escape::csv_cell(&c.text()));
-        writer.write_record(cells).map_err(broken)?;
+/// A file that takes its place when it is whole; until then what was there stays.
+struct Pending {
+    out: BufWriter<File>,
+    beside: PathBuf,
+    path: PathBuf,
+}
+
+impl Pending {
+    fn create(path: &Path) -> Result<Self, Failure> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let beside = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+        let file = File::create(&beside).map_err(|e| cannot_write(path, &e))?;
+        Ok(Self { out: BufWriter::new(file), beside, path: path.to_owned() })
     }
-    let bytes = writer.into_inner().map_err(|e| Failure::new(Exit::Nothing, e.to_string()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+
+    fn place(mut self) -> Result<(), Failure> {
+        let placed = self.out.flush().and_then(|()| fs::rename(&self.beside, &self.path));
+        placed.map_err(|e| cannot_write(&self.path, &e))
+    }
 }
 
-fn object(names: &[String], row: Vec<Cell>) -> String {
-    let fields = names.iter().cloned().zip(row.into_iter().map(Cell::into_json));
-    let text = serde_json::Value::Object(fields.collect()).to_string();
-    crate::report::escape::json(&text).into_owned()
+impl Drop for Pending {
+    fn drop(&mut self) {
+        // Not there any more when it took its place.
+        let _ = fs::remove_file(&self.beside);
+    }
 }
 
-fn ndjson(answer: &case::Answer) -> String {
-    let names = answer.names();
-    (0..answer.len()).fold(String::new(), |mut out, number| {
-        let _ = writeln!(out, "{}", object(&names, answer.row(number)));
-        out
-    })
-}
-
-fn json(answer: &case::Answer) -> String {
-    let names = answer.names();
-    let rows: Vec<String> = (0..answer.len()).map(|n| object(&names, answer.row(n))).collect();
-    format!("[{}]\n", rows.join(",\n"))
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    let mut failure = Failure::new(Exit::Nothing, format!("cannot write {}", path.display()));
+    failure.causes.push(error.to_string());
+    failure
 }

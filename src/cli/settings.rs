@@ -25,7 +25,7 @@ const MEMORY_LEAST_BYTES: u64 = 8 << 20;
 struct File {
     rules: Option<Vec<PathBuf>>,
     top: Option<usize>,
-    fail_on: Option<Severity>,
+    fail_on: Option<String>,
     digest_tokens: Option<usize>,
     narrator: Option<String>,
     model_id: Option<String>,
@@ -54,6 +54,7 @@ impl Settings {
         let file = read(judging.config.as_deref())?;
         let mut rules = file.rules.unwrap_or_default();
         rules.extend(judging.rules);
+        let fail_on = file.fail_on.as_deref().map(severity).transpose()?;
         let defaults = narrate::Settings::default();
         let prompt = narrating.prompt.or(file.prompt);
         let narrate = narrate::Settings {
@@ -72,7 +73,7 @@ impl Settings {
             select: file.select.unwrap_or_default(),
             rules,
             top: judging.top.or(file.top).unwrap_or(TOP),
-            fail_on: judging.fail_on.or(file.fail_on),
+            fail_on: judging.fail_on.or(fail_on),
             digest_tokens: narrating.digest_tokens.or(file.digest_tokens).unwrap_or(digest.tokens),
             narrate,
         })
@@ -109,11 +110,33 @@ fn read(named: Option<&Path>) -> Result<File, Failure> {
     if named.is_none() && !path.exists() {
         return Ok(File::default());
     }
-    toml::from_str(&text(path)?).map_err(|error| {
+    let parsed: Result<File, _> = toml::from_str(&text(path)?);
+    let mut file = parsed.map_err(|error| {
         let mut failure =
             Failure::new(Exit::Usage, format!("{} is not understood", path.display()));
         failure.causes.push(error.to_string().trim_end().to_owned());
         failure
+    })?;
+    // A settings file means the same from wherever it is used.
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for path in file.rules.iter_mut().flatten().chain(&mut file.prompt) {
+        *path = folder.join(&*path);
+    }
+    Ok(file)
+}
+
+/// Rule files and folders in force, for commands that need nothing else of the settings.
+pub(super) fn rules(named: Option<&Path>, typed: Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
+    let mut rules = read(named)?.rules.unwrap_or_default();
+    rules.extend(typed);
+    Ok(rules)
+}
+
+fn severity(word: &str) -> Result<Severity, Failure> {
+    Severity::parse(&word.to_ascii_lowercase()).ok_or_else(|| {
+        let words: Vec<&str> = Severity::ALL.iter().map(|s| s.as_str()).collect();
+        let message = format!("{FILE}: fail-on: expected one of {}, got {word}", words.join(", "));
+        Failure::new(Exit::Usage, message)
     })
 }
 

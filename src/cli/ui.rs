@@ -9,6 +9,7 @@ use crate::report::visible;
 use comfy_table::{ContentArrangement, Table, TableComponent, presets};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -20,18 +21,29 @@ const SHOWN_REJECTS: usize = 5;
 /// Where output is no terminal, tables are as wide as the narrowest we promise to fit.
 const PLAIN_WIDTH: u16 = 80;
 
+/// Where logs of the command line come from; always let through, since they are what a person would see.
+const TARGET: &str = "trailinsight::ui";
+
 pub(super) struct Ui {
     quiet: bool,
     live: bool,
+    /// All that goes to standard error is JSON lines.
+    json: bool,
 }
 
 impl Ui {
     pub(super) fn new(args: &args::Ui) -> Self {
-        Self { quiet: args.quiet, live: !args.quiet && io::stderr().is_terminal() }
+        let live = !args.quiet && !args.json_log && io::stderr().is_terminal();
+        Self { quiet: args.quiet, live, json: args.json_log }
     }
 
     fn say(&self, text: &str) {
-        if !self.quiet {
+        if self.quiet {
+            return;
+        }
+        if self.json {
+            tracing::info!(target: TARGET, "{text}");
+        } else {
             // Nobody to tell when standard error is gone.
             let _ = writeln!(io::stderr().lock(), "{text}");
         }
@@ -43,10 +55,22 @@ impl Ui {
 
     /// Always shown: something the user counts on did not happen.
     pub(super) fn warning(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "Warning: {}", visible(text));
+        let text = visible(text);
+        if self.json {
+            tracing::warn!(target: TARGET, "{text}");
+        } else {
+            let _ = writeln!(io::stderr().lock(), "Warning: {text}");
+        }
     }
 
     pub(super) fn failure(&self, failure: &Failure) {
+        if self.json {
+            let causes = failure.causes.join("; ");
+            let (causes, hint) = (visible(&causes), failure.hint.as_deref().unwrap_or_default());
+            let exit = failure.exit as u8;
+            tracing::error!(target: TARGET, exit, %causes, hint, "{}", visible(&failure.message));
+            return;
+        }
         let mut out = io::stderr().lock();
         let _ = writeln!(out, "Error: {}", visible(&failure.message));
         for cause in &failure.causes {
@@ -68,12 +92,16 @@ impl Ui {
         Ok(out.flush()?)
     }
 
+    /// Standard output for what comes piece by piece.
+    pub(super) fn writer(&self) -> impl Write {
+        io::BufWriter::new(io::stdout().lock())
+    }
+
     /// Bars on a terminal, a note of what is in the case already anywhere.
     pub(super) fn reading(&self) -> Reading<'_> {
         let bar = if self.live { ProgressBar::new(0) } else { ProgressBar::hidden() };
-        let style = ProgressStyle::with_template(
-            "reading {bar:24} {percent:>3}%  {bytes}/{total_bytes}  {msg}  ETA {eta}",
-        );
+        let style =
+            ProgressStyle::with_template("reading {bar:14} {percent:>3}%  {msg}  ETA {eta}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Reading {
             ui: self,
@@ -93,36 +121,29 @@ impl Ui {
         Step { bar }
     }
 
-    pub(super) fn ledger(&self, ledger: &Ledger) {
-        let (f, r) = (&ledger.files, &ledger.records);
-        let mut line = format!(
-            "{} of {} files read, {} records kept",
-            HumanCount(f.ingested),
-            HumanCount(f.seen),
-            HumanCount(r.kept)
-        );
-        for (count, what) in
-            [(r.duplicate, "duplicate"), (r.filtered, "filtered"), (r.rejected, "rejected")]
-        {
-            if count > 0 {
-                line += &format!(", {} {what}", HumanCount(count));
-            }
+    /// What became of the input; `case` is where all of it can be looked up.
+    pub(super) fn ledger(&self, ledger: &Ledger, case: &Path) {
+        if self.json && !self.quiet {
+            let (files, records) = (&ledger.files, &ledger.records);
+            tracing::info!(
+                target: TARGET,
+                seen = files.seen, ingested = files.ingested, skipped = files.skipped, failed = files.failed, "files"
+            );
+            tracing::info!(
+                target: TARGET,
+                seen = records.seen, kept = records.kept, duplicate = records.duplicate,
+                filtered = records.filtered, rejected = records.rejected, "records"
+            );
+        } else {
+            self.say(&counts(ledger));
         }
-        let no_trail = f.skipped - f.pruned;
-        if f.pruned > 0 {
-            line += &format!("; {} left out by the selection", HumanCount(f.pruned));
-        }
-        if no_trail > 0 {
-            line +=
-                &format!("; {} skipped, no trail files by name or content", HumanCount(no_trail));
-        }
-        self.say(&line);
         if ledger.is_whole() {
             return;
         }
         let total = ledger.rejects.len();
         self.warning(&format!(
-            "not everything could be read ({total} rejects; all in report.json):"
+            "not everything could be read (rejects: {total}, all in {}):",
+            case.join("manifest.json").display()
         ));
         for reject in ledger.rejects.iter().take(SHOWN_REJECTS) {
             let lost = if reject.count > 0 {
@@ -134,10 +155,21 @@ impl Ui {
         }
     }
 
+    /// The one line on standard output, which logs tell too.
+    pub(super) fn result(&self, line: &str) -> Result<(), Failure> {
+        if self.json && !self.quiet {
+            tracing::info!(target: TARGET, "{}", visible(line));
+        }
+        self.stdout(format!("{line}\n").as_bytes())
+    }
+
     /// The end of the main job: what was found and who it was.
     pub(super) fn summary(&self, report: &Report) {
         if self.quiet {
             return;
+        }
+        if self.json {
+            return log_findings(report);
         }
         let mut table = table();
         table.set_header(["#", "severity", "finding", "principal", "count", "outcome"]);
@@ -176,6 +208,45 @@ impl Ui {
     }
 }
 
+/// Files and records, on one line where that fits.
+fn counts(ledger: &Ledger) -> String {
+    let (f, r) = (&ledger.files, &ledger.records);
+    let some = |pairs: &[(u64, &str)]| {
+        let pairs = pairs.iter().filter(|(count, _)| *count > 0);
+        pairs.fold(String::new(), |all, (count, what)| {
+            all + &format!(", {} {what}", HumanCount(*count))
+        })
+    };
+    let files = format!(
+        "{} of {} files read{}",
+        HumanCount(f.ingested),
+        HumanCount(f.seen),
+        some(&[
+            (f.failed, "failed"),
+            (f.skipped - f.pruned, "skipped (no records)"),
+            (f.pruned, "left out by the selection"),
+        ])
+    );
+    let records = format!(
+        "{} records kept{}",
+        HumanCount(r.kept),
+        some(&[(r.duplicate, "duplicate"), (r.filtered, "filtered"), (r.rejected, "rejected")])
+    );
+    let fits = files.len() + 2 + records.len() <= usize::from(PLAIN_WIDTH);
+    format!("{files}{}{records}", if fits { "; " } else { "\n" })
+}
+
+fn log_findings(report: &Report) {
+    let shown = report.findings.iter().filter(|f| f.severity > Severity::Informational);
+    for finding in shown.take(SUMMARY_ROWS) {
+        tracing::info!(
+            target: TARGET,
+            id = %visible(&finding.id), severity = %finding.severity, principal = %visible(&finding.principal),
+            count = finding.count, outcome = %finding.outcome, "{}", visible(&finding.title)
+        );
+    }
+}
+
 /// The name in an ARN, as people say it: without partition, account and path.
 fn short(principal: &str) -> &str {
     match principal.splitn(6, ':').nth(5) {
@@ -183,6 +254,14 @@ fn short(principal: &str) -> &str {
         Some(resource) => resource.rsplit('/').next().unwrap_or(resource),
         None => principal,
     }
+}
+
+/// Characters to a line: what COLUMNS says, else the terminal, else the narrowest we promise to fit.
+pub(super) fn width() -> usize {
+    #[expect(clippy::disallowed_methods, reason = "this is the command line")]
+    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse::<u16>().ok());
+    let terminal = || Table::new().width().or_else(|| Table::new().use_stderr().width());
+    usize::from(columns.filter(|c| *c > 0).or_else(terminal).unwrap_or(PLAIN_WIDTH))
 }
 
 /// A table that fits the terminal.
@@ -194,9 +273,7 @@ pub(super) fn table() -> Table {
     for line in [TableComponent::HorizontalLines, TableComponent::MiddleIntersections] {
         table.remove_style(line);
     }
-    if !io::stdout().is_terminal() && !io::stderr().is_terminal() {
-        table.set_width(PLAIN_WIDTH);
-    }
+    table.set_width(u16::try_from(width()).unwrap_or(u16::MAX));
     table
 }
 
@@ -252,7 +329,7 @@ impl Progress for Reading<'_> {
         )]
         let rate = (records as f64 / self.began.elapsed().as_secs_f64().max(0.001)) as u64;
         self.bar.set_message(format!(
-            "{}/{} files  {} events/s",
+            "{}/{} files {} events/s",
             HumanCount(done),
             HumanCount(self.files.load(Ordering::Relaxed)),
             HumanCount(rate)
@@ -280,6 +357,8 @@ pub(super) fn logging(args: &args::Ui) {
     use tracing_subscriber::EnvFilter;
     let default = if args.json_log { "trailinsight=info" } else { "off" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let ours = format!("{TARGET}=info").parse().expect("a target and a level");
+    let filter = filter.add_directive(ours);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // A second subscriber in one process (tests) is refused; the first one stays.
     let _ =

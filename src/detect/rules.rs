@@ -2,7 +2,7 @@
 
 use crate::model::{Severity, Stage};
 use rsigma_eval::Engine;
-use rsigma_parser::{Level, SigmaRule, parse_sigma_yaml};
+use rsigma_parser::{Level, LogSource, SigmaRule, parse_sigma_yaml};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::fs;
@@ -49,6 +49,7 @@ pub struct Meta {
 pub struct Rules {
     pub(super) engine: Engine,
     metas: Vec<Meta>,
+    skipped: Vec<String>,
     version: String,
 }
 
@@ -60,7 +61,8 @@ impl Rules {
     pub fn load(extra: &[PathBuf]) -> Result<Self, Error> {
         let mut engine = Engine::new();
         engine.set_include_event(false);
-        let mut rules = Self { engine, metas: Vec::new(), version: String::new() };
+        let mut rules =
+            Self { engine, metas: Vec::new(), skipped: Vec::new(), version: String::new() };
         let mut hash = Sha256::new();
         for (name, text) in PACK {
             hash.update(text);
@@ -88,6 +90,10 @@ impl Rules {
             return Err(bad("correlation and filter documents are not supported yet; remove them or pass only detection rules".into()));
         }
         for mut rule in collection.rules {
+            if let Some(log) = other_log(&rule.logsource) {
+                self.skipped.push(format!("{} ({log})", rule.title));
+                continue;
+            }
             self.metas.push(Meta::of(&rule));
             // The engine answers with the id: our place in the list.
             rule.id = Some((self.metas.len() - 1).to_string());
@@ -101,11 +107,30 @@ impl Rules {
         &self.metas
     }
 
+    /// Rules that are for other logs than CloudTrail, by title, with what they are for.
+    #[must_use]
+    pub fn skipped(&self) -> &[String] {
+        &self.skipped
+    }
+
     /// Tells one set of rules from another.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
     }
+}
+
+/// What a rule is for, when that is not CloudTrail. A rule that does not say is taken.
+fn other_log(source: &LogSource) -> Option<String> {
+    let is = |value: &Option<String>, ours: &str| {
+        value.as_ref().is_none_or(|v| v.trim().eq_ignore_ascii_case(ours))
+    };
+    let fits = is(&source.product, "aws")
+        && is(&source.service, "cloudtrail")
+        && source.category.is_none();
+    let words = [&source.product, &source.service, &source.category];
+    let words: Vec<&str> = words.into_iter().flatten().map(String::as_str).collect();
+    (!fits).then(|| words.join(" "))
 }
 
 fn rule_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
