@@ -89,11 +89,16 @@ fn confidence(input: &Input) -> Confidence {
     let mostly_lost = files.failed * 2 > files.seen || records.rejected * 2 > records.seen;
     if nothing || mostly_lost || is_mostly_gaps(input) {
         Confidence::Low
-    } else if !input.ledger.is_whole() || !input.coverage.gaps.is_empty() {
+    } else if !input.ledger.is_whole() || !input.coverage.gaps.is_empty() || is_unjudged(input) {
         Confidence::Moderate
     } else {
         Confidence::High
     }
+}
+
+/// Whether most events lie where a gap could not be told from a quiet time.
+fn is_unjudged(input: &Input) -> bool {
+    input.coverage.unjudged.saturating_mul(2) > input.ledger.records.kept
 }
 
 /// Whether gaps make up half of the hours of every account in every region: an upper bound of what could be

@@ -185,6 +185,7 @@ fn hostile_report() -> Report {
             regions: hostile(),
             categories: BTreeMap::from([(HOSTILE.to_owned(), 9000)]),
             gaps: vec![gap],
+            unjudged: 0,
             not_observable: hostile(),
         },
         aggregates: aggregates(),
