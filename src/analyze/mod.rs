@@ -115,3 +115,54 @@ fn matters(severity: Severity) -> bool {
 fn collect(frame: LazyFrame) -> PolarsResult<DataFrame> {
     Ok(frame.collect_with_engine(Engine::Streaming)?.unwrap_single())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    fn finding(rule: &str, outcome: &str) -> Finding {
+        let finding = serde_json::json!({
+            "id": "f-1", "number": 1, "rule": rule, "title": "t", "kind": "rule", "severity": "high",
+            "principal": "p", "account": "111122223333", "region": "eu-west-1",
+            "first": "2024-05-03T10:20:00Z", "last": "2024-05-03T10:20:00Z", "count": 1, "outcome": outcome,
+            "attack": [], "cis": [], "stages": [], "summary": "p called StopLogging.", "remediation": "r",
+            "calls": [], "targets": [], "targets_total": 0, "source_ips": [], "indicators": [],
+            "indicators_total": 0, "gaps": [], "author": null, "evidence": [], "evidence_total": 1
+        });
+        serde_json::from_value(finding).unwrap()
+    }
+
+    #[test]
+    fn a_silence_is_told_with_the_stop_before_it() {
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        let gap = |account: &str, from: &str| Gap {
+            account: account.to_owned(),
+            region: "eu-west-1".to_owned(),
+            from: at(from),
+            to: at("2024-05-05T08:00:00Z"),
+        };
+        let after = gap("111122223333", "2024-05-03T11:00:00Z");
+        let coverage = Coverage {
+            gaps: vec![
+                gap("111122223333", "2024-05-01T11:00:00Z"),
+                after.clone(),
+                gap("444455556666", "2024-05-03T11:00:00Z"),
+            ],
+            ..Coverage::default()
+        };
+        let mut findings = [
+            finding("trail_stopped", "succeeded"),
+            finding("trail_stopped", "denied"),
+            finding("user_created", "succeeded"),
+        ];
+        tell_silences(&mut findings, &coverage);
+        assert_eq!(findings.each_ref().map(|f| f.gaps.len()), [1, 0, 0]);
+        assert_eq!(findings[0].gaps, [after]);
+        assert_eq!(
+            findings[0].summary,
+            "p called StopLogging. Nothing is recorded of the account in eu-west-1 between \
+             2024-05-03T11:00:00Z and 2024-05-05T08:00:00Z."
+        );
+    }
+}

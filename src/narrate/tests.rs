@@ -127,7 +127,7 @@ fn invented_prose_is_found_out() {
 }
 
 #[test]
-fn serious_findings_and_the_verdict_cannot_be_left_out() {
+fn serious_findings_the_verdict_and_what_to_contain_cannot_be_left_out() {
     let digest = case().digest();
     let index = Index::new(&digest);
     let only = Section {
@@ -138,7 +138,8 @@ fn serious_findings_and_the_verdict_cannot_be_left_out() {
     assert_eq!(checked.removed, [("All is fine.".to_owned(), Offence::UnknownCite)]);
     complete(&digest, &mut checked);
     let titles: Vec<&str> = checked.sections.iter().map(|s| s.title.as_str()).collect();
-    assert_eq!(titles, [SUMMARY, FINDINGS, ACTORS]);
+    assert_eq!(titles, [SUMMARY, FINDINGS, ACTORS, ACTIONS]);
+    assert!(checked.sections[3].sentences[0].text.starts_with("Contain together: principals P1"));
     let cited: BTreeSet<&str> = checked.sections[1]
         .sentences
         .iter()
@@ -146,7 +147,7 @@ fn serious_findings_and_the_verdict_cannot_be_left_out() {
         .filter(|c| c.starts_with('F'))
         .collect();
     assert_eq!(cited, BTreeSet::from(["F1", "F2"]));
-    assert_eq!(checked.checks, Checks { sentences: 8, grounded: 7, removed: 1 });
+    assert_eq!(checked.checks, Checks { sentences: 9, grounded: 8, removed: 1 });
 }
 
 /// Prose injected into log fields never reaches the text of a narrative but as the name of the thing it is.

@@ -10,6 +10,8 @@ use std::fmt::Write as _;
 /// A timeline is read by people up to here; the rest is in `timeline.csv`.
 const TIMELINE_ROWS: usize = 40;
 const LIST_ROWS: usize = 10;
+/// Calls named of a step of many; the rest is in `timeline.csv`.
+const CALLS_NAMED: usize = 6;
 const PRINCIPALS: usize = 25;
 const REJECTS: usize = 50;
 
@@ -244,7 +246,8 @@ fn step(row: &TimelineRow, report: &Report) -> Vec<String> {
         if row.calls.is_empty() {
             code(&format!("{}:{}", row.service, row.event_name))
         } else {
-            codes(&row.calls)
+            let others = if row.calls.len() > CALLS_NAMED { " and others" } else { "" };
+            codes(&row.calls[..row.calls.len().min(CALLS_NAMED)]) + others
         },
         code(row.target.as_deref().unwrap_or_default()),
         row.outcome.to_string(),
