@@ -1,13 +1,14 @@
 //! The checked-in incident: the intruder is found, all of the story is told, and nobody is accused.
 
-use crate::support::analysis;
+use crate::support::{analysis, ingest};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use trailinsight::analyze::Analysis;
+use trailinsight::analyze::{Analysis, Options};
+use trailinsight::archive::Disk;
 use trailinsight::case::Case;
-use trailinsight::detect::Rules;
-use trailinsight::model::{Finding, IndicatorKind, LinkKind, Severity};
+use trailinsight::detect::{Detections, Rules};
+use trailinsight::model::{Finding, IndicatorKind, LinkKind, Outcome, Severity};
 
 #[test]
 fn the_intruder_comes_first_and_every_stage_is_under_a_finding() {
@@ -55,6 +56,28 @@ fn the_intruder_comes_first_and_every_stage_is_under_a_finding() {
     the_finding_names_what_to_take_away(&analysis);
 }
 
+/// The account's own trail, which the intruder stopped, beside that of another account, which goes on.
+#[test]
+fn a_trail_that_was_stopped_leaves_a_gap_to_the_end() {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/incident/AWSLogs");
+    let parts = ["222233334444", "o-lk4f7q2m9z/111122223333"].map(|part| archive.join(part));
+    let dir = tempfile::tempdir().unwrap();
+    let case = ingest(&Disk::list(&parts).unwrap(), dir.path(), 2);
+    let options = Options { top: 10 };
+    let coverage =
+        trailinsight::analyze::run(&case, Detections::default(), &options).unwrap().coverage;
+    let gaps: Vec<(&str, &str, String)> = coverage
+        .gaps
+        .iter()
+        .map(|gap| (gap.account.as_str(), gap.region.as_str(), gap.from.to_string()))
+        .collect();
+    let stopped = "2026-03-11T03:00:00Z".to_owned();
+    assert_eq!(
+        gaps,
+        [("222233334444", "eu-central-1", stopped.clone()), ("222233334444", "us-east-1", stopped)]
+    );
+}
+
 /// The query printed with a finding gives all of its events, and no others where the finding is of every such call.
 fn every_query_gives_its_finding(case: &Case, analysis: &Analysis) {
     for finding in &analysis.findings {
@@ -86,6 +109,10 @@ fn the_finding_names_what_to_take_away(analysis: &Analysis) {
     assert_eq!(named("role_trust_to_foreign_account", IndicatorKind::Account), 1);
     assert_eq!(named("ebs_snapshot_shared", IndicatorKind::Account), 1);
     assert_eq!(named("access_key_for_another_user", IndicatorKind::CreatedKey), 2);
+
+    let new_region = analysis.findings.iter().find(|f| f.title == "First use of a Region").unwrap();
+    let succeeded = new_region.evidence.iter().any(|e| e.outcome == Outcome::Succeeded);
+    assert!(succeeded, "the write that it claims is among its evidence");
 
     let intruder = &analysis.principals[0];
     let planted = intruder.linked.iter().find(|l| l.principal.ends_with("user/svc-metrics-sync"));
