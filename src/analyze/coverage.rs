@@ -4,13 +4,17 @@ use super::collect;
 use crate::model::{Coverage, Gap, Timestamp};
 use polars::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// A silence is a gap when the chance of it is below this. Events come in bursts, so hours are
 /// counted, not events: the chance of an hour without any is that of the same hour on other days.
 const CHANCE: f64 = 1e-6;
+/// What is usual is not known from fewer days than this.
+const MIN_DAYS: usize = 3;
 /// Hours of a working day, then hours of a day of the weekend: people are why archives sleep.
 const USUAL_HOURS: usize = 48;
 const HOURS_OF_DAY: i64 = 24;
+const HOURS_OF_WEEK: i64 = 7 * HOURS_OF_DAY;
 const MICROS_PER_HOUR: i64 = 3_600_000_000;
 
 pub(super) fn of(events: &LazyFrame) -> PolarsResult<Coverage> {
@@ -41,16 +45,25 @@ pub(super) fn of(events: &LazyFrame) -> PolarsResult<Coverage> {
     let named =
         |texts: BTreeSet<&String>| texts.into_iter().filter(|t| !t.is_empty()).cloned().collect();
     let categories = categories(events)?;
+    let archive = match (hours.min(), hours.max()) {
+        (Some(first), Some(last)) => first / MICROS_PER_HOUR..last / MICROS_PER_HOUR + 1,
+        _ => 0..0,
+    };
+    let (judged, unjudged): (Vec<_>, Vec<_>) =
+        places.iter().partition(|(_, hours)| can_be_judged(hours));
+    let mut not_observable = not_observable(&categories);
+    not_observable.extend(unjudged_places(unjudged.len(), places.len()));
     Ok(Coverage {
         first: first.min().map(Timestamp),
         last: last.max().map(Timestamp),
         accounts: named(places.keys().map(|(account, _)| account).collect()),
         regions: named(places.keys().map(|(_, region)| region).collect()),
-        gaps: places
+        gaps: judged
             .iter()
-            .flat_map(|((account, region), hours)| gaps(account, region, hours))
+            .flat_map(|((account, region), hours)| gaps(account, region, hours, &archive))
             .collect(),
-        not_observable: not_observable(&categories),
+        unjudged: unjudged.iter().flat_map(|(_, hours)| hours.values()).sum(),
+        not_observable,
         categories,
     })
 }
@@ -85,11 +98,30 @@ fn not_observable(categories: &BTreeMap<String, u64>) -> Vec<String> {
     out
 }
 
-/// Silences of one account and region, judged against its own other days.
-fn gaps(account: &str, region: &str, hours: &BTreeMap<i64, u64>) -> Vec<Gap> {
+fn unjudged_places(unjudged: usize, all: usize) -> Option<String> {
+    (unjudged > 0).then(|| {
+        format!(
+            "Whether hours are missing cannot be judged in {unjudged} of {all} pairs of account and Region: too few hours there have events to know what is usual."
+        )
+    })
+}
+
+/// Whether a silent week would be noticed: what happens now and then has no gaps, and no proof that
+/// there are none either.
+fn can_be_judged(hours: &BTreeMap<i64, u64>) -> bool {
+    let days: BTreeSet<i64> = hours.keys().map(|hour| hour.div_euclid(HOURS_OF_DAY)).collect();
+    let silent_chance = silent_chance(hours);
+    let week = (0..HOURS_OF_WEEK).map(|hour| silent_chance[usual_hour(hour)]);
+    days.len() >= MIN_DAYS && week.product::<f64>() < CHANCE
+}
+
+/// Silences of one account and region in the archive's span, judged against its own other days.
+fn gaps(account: &str, region: &str, hours: &BTreeMap<i64, u64>, archive: &Range<i64>) -> Vec<Gap> {
     let silent_chance = silent_chance(hours);
     let mut gaps = Vec::new();
-    let active: Vec<i64> = hours.keys().copied().collect();
+    let mut active: Vec<i64> = hours.keys().copied().collect();
+    active.insert(0, archive.start - 1);
+    active.push(archive.end);
     for pair in active.windows(2) {
         let silent = pair[0] + 1..pair[1];
         let chance: f64 = silent.clone().map(|hour| silent_chance[usual_hour(hour)]).product();
@@ -129,28 +161,51 @@ fn silent_chance(hours: &BTreeMap<i64, u64>) -> [f64; USUAL_HOURS] {
 mod tests {
     use super::*;
 
+    /// Three weeks, 9 events every working hour from 8 to 18; nothing at night and on weekends.
+    fn office_hours() -> BTreeMap<i64, u64> {
+        let working = |day: &i64| (day + 3) % 7 < 5;
+        let days = (0..21i64).filter(working);
+        days.flat_map(|day| (8..18).map(move |hour| (day * 24 + hour, 9))).collect()
+    }
+
+    fn silences(hours: &BTreeMap<i64, u64>, archive: Range<i64>) -> Vec<(i64, i64)> {
+        let gaps = gaps("1", "r", hours, &archive);
+        gaps.iter().map(|g| (g.from.0 / MICROS_PER_HOUR, g.to.0 / MICROS_PER_HOUR)).collect()
+    }
+
     #[test]
     fn silence_is_a_gap_only_where_events_are_usual() {
-        // Three weeks, 9 events every working hour from 8 to 18; nothing at night and on weekends.
-        let mut hours = BTreeMap::new();
-        for day in (0..21i64).filter(|day| (day + 3) % 7 < 5) {
-            for hour in 8..18 {
-                hours.insert(day * 24 + hour, 9);
-            }
-        }
-        assert_eq!(gaps("1", "r", &hours), []);
+        let (mut hours, archive) = (office_hours(), 0..21 * 24);
+        assert!(can_be_judged(&hours));
+        assert_eq!(silences(&hours, archive.clone()), []);
         // An hour or two without events can be chance; a working day cannot.
         for hour in 10..12 {
             hours.remove(&(4 * 24 + hour));
         }
-        assert_eq!(gaps("1", "r", &hours), []);
+        assert_eq!(silences(&hours, archive.clone()), []);
         for hour in 8..18 {
             hours.remove(&(4 * 24 + hour));
         }
-        let gaps = gaps("1", "r", &hours);
-        assert_eq!(gaps.len(), 1);
         // A Monday is missing: from the last event of Friday to the first of Tuesday.
-        assert_eq!(gaps[0].from, Timestamp((24 + 18) * MICROS_PER_HOUR));
-        assert_eq!(gaps[0].to, Timestamp((5 * 24 + 8) * MICROS_PER_HOUR));
+        assert_eq!(silences(&hours, archive), [(24 + 18, 5 * 24 + 8)]);
+    }
+
+    #[test]
+    fn silence_before_the_first_event_and_after_the_last_is_a_gap_as_well() {
+        let mut hours = office_hours();
+        hours.retain(|hour, _| *hour < 16 * 24);
+        let (first, friday, week) = (8, 15 * 24 + 18, HOURS_OF_WEEK);
+        assert_eq!(silences(&hours, first..friday + 60), [], "a weekend is silent by habit");
+        assert_eq!(silences(&hours, first..friday + week), [(friday, friday + week)]);
+        assert_eq!(silences(&hours, first - week..friday), [(first - week, first)]);
+    }
+
+    #[test]
+    fn now_and_then_is_no_habit() {
+        let weekly: BTreeMap<i64, u64> = (0..400).map(|week| (week * 168 + 9, 1)).collect();
+        assert!(!can_be_judged(&weekly));
+        let one_long_day: BTreeMap<i64, u64> = (0..24).map(|hour| (hour, 50)).collect();
+        assert!(!can_be_judged(&one_long_day));
+        assert_eq!(unjudged_places(0, 3), None);
     }
 }

@@ -4,13 +4,15 @@ mod aggregate;
 pub mod anomaly;
 mod coverage;
 mod episode;
+mod indicator;
+mod link;
 mod risk;
 mod timeline;
 
 use crate::case::{self, Case};
 use crate::detect::Detections;
 use crate::model::{
-    Aggregates, Coverage, Episode, Finding, Outcome, Principal, Severity, TimelineRow,
+    Aggregates, Coverage, Episode, Finding, Gap, Outcome, Principal, Severity, TimelineRow,
 };
 use polars::prelude::{DataFrame, Engine, LazyFrame, PolarsResult};
 use std::cmp::Reverse;
@@ -49,20 +51,43 @@ pub fn run(
     let events = case.events()?;
     let table = case::Error::table("queried");
     let analysis = (|| {
-        let aggregates = aggregate::all(&events, options.top)?;
+        let mut aggregates = aggregate::all(&events, options.top)?;
         let mut coverage = coverage::of(&events)?;
         let Detections { mut findings, mut steps } = detections;
         let anomalies = anomaly::all(&events, &coverage)?;
         coverage.not_observable.extend(anomalies.not_applied);
-        steps.extend(anomalies.findings.iter().map(timeline::of_anomaly));
+        steps.extend(anomalies.steps);
         findings.extend(anomalies.findings);
         let omitted = rank(&mut findings);
-        let principals = risk::principals(&events, &findings, options.top)?;
-        let episodes = episode::of(&findings);
-        let timeline = timeline::merge(steps, &findings);
+        let own = coverage.accounts.iter().cloned().collect();
+        indicator::add(&events, &mut findings, &own)?;
+        tell_silences(&mut findings, &coverage);
+        let (mut principals, total) = risk::principals(&events, &findings, options.top)?;
+        aggregates.distinct.insert("principals".to_owned(), total);
+        link::add(&events, &findings, &mut principals)?;
+        let episodes = episode::of(&findings, &principals);
+        let timeline = timeline::merge(steps, &findings, &episodes);
         Ok(Analysis { aggregates, coverage, principals, findings, episodes, timeline, omitted })
     })();
     analysis.map_err(table)
+}
+
+/// Whoever stops a trail wants the silence that follows: the two are told together.
+fn tell_silences(findings: &mut [Finding], coverage: &Coverage) {
+    let stops = |f: &&mut Finding| {
+        let rule = ["trail_stopped", "trail_narrowed"].contains(&f.rule.as_str());
+        rule && matches!(f.outcome, Outcome::Succeeded | Outcome::Mixed)
+    };
+    for finding in findings.iter_mut().filter(stops) {
+        let since = finding.first.hour();
+        let after = |gap: &&Gap| gap.account == finding.account && gap.from >= since;
+        finding.gaps = coverage.gaps.iter().filter(after).cloned().collect();
+        for Gap { region, from, to, .. } in &finding.gaps {
+            finding.summary += &format!(
+                " Nothing is recorded of the account in {region} between {from} and {to}."
+            );
+        }
+    }
 }
 
 /// Most severe first, success before failure, then by time; numbers them and cuts the tail.
@@ -89,4 +114,55 @@ fn matters(severity: Severity) -> bool {
 /// Collects with the streaming engine, which holds no more than it must.
 fn collect(frame: LazyFrame) -> PolarsResult<DataFrame> {
     Ok(frame.collect_with_engine(Engine::Streaming)?.unwrap_single())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    fn finding(rule: &str, outcome: &str) -> Finding {
+        let finding = serde_json::json!({
+            "id": "f-1", "number": 1, "rule": rule, "title": "t", "kind": "rule", "severity": "high",
+            "principal": "p", "account": "111122223333", "region": "eu-west-1",
+            "first": "2024-05-03T10:20:00Z", "last": "2024-05-03T10:20:00Z", "count": 1, "outcome": outcome,
+            "attack": [], "cis": [], "stages": [], "summary": "p called StopLogging.", "remediation": "r",
+            "calls": [], "targets": [], "targets_total": 0, "source_ips": [], "indicators": [],
+            "indicators_total": 0, "gaps": [], "author": null, "evidence": [], "evidence_total": 1
+        });
+        serde_json::from_value(finding).unwrap()
+    }
+
+    #[test]
+    fn a_silence_is_told_with_the_stop_before_it() {
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        let gap = |account: &str, from: &str| Gap {
+            account: account.to_owned(),
+            region: "eu-west-1".to_owned(),
+            from: at(from),
+            to: at("2024-05-05T08:00:00Z"),
+        };
+        let after = gap("111122223333", "2024-05-03T11:00:00Z");
+        let coverage = Coverage {
+            gaps: vec![
+                gap("111122223333", "2024-05-01T11:00:00Z"),
+                after.clone(),
+                gap("444455556666", "2024-05-03T11:00:00Z"),
+            ],
+            ..Coverage::default()
+        };
+        let mut findings = [
+            finding("trail_stopped", "succeeded"),
+            finding("trail_stopped", "denied"),
+            finding("user_created", "succeeded"),
+        ];
+        tell_silences(&mut findings, &coverage);
+        assert_eq!(findings.each_ref().map(|f| f.gaps.len()), [1, 0, 0]);
+        assert_eq!(findings[0].gaps, [after]);
+        assert_eq!(
+            findings[0].summary,
+            "p called StopLogging. Nothing is recorded of the account in eu-west-1 between \
+             2024-05-03T11:00:00Z and 2024-05-05T08:00:00Z."
+        );
+    }
 }

@@ -10,8 +10,8 @@ use polars::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 const SCALE: f64 = 20.0;
-/// Contributors shown.
-const CONTRIBUTORS: usize = 5;
+/// Contributors told one by one; the others are one line.
+const CONTRIBUTORS: usize = 25;
 const CONTRIBUTOR_EVIDENCE: usize = 3;
 /// Addresses, agents and regions listed of a principal.
 const LISTED: usize = 10;
@@ -26,18 +26,19 @@ fn points(severity: Severity) -> f64 {
     }
 }
 
-/// All principals, the riskiest first, then the busiest; at most `top`.
+/// The riskiest principals, then the busiest, at most `top`; and how many there are in all.
 pub(super) fn principals(
     events: &LazyFrame,
     findings: &[Finding],
     top: usize,
-) -> PolarsResult<Vec<Principal>> {
+) -> PolarsResult<(Vec<Principal>, u64)> {
     let mut scored = scores(findings);
     let mut principals: Vec<Principal> = activity(events)?
         .into_values()
         .map(|mut principal| {
             let (sum, contributors) = scored.remove(&principal.id).unwrap_or_default();
             principal.risk = (1000.0 * (1.0 - (-sum / SCALE).exp())).round() / 10.0;
+            principal.points = sum;
             principal.contributors = contributors;
             principal
         })
@@ -45,6 +46,7 @@ pub(super) fn principals(
     principals.sort_by(|a, b| {
         b.risk.total_cmp(&a.risk).then(b.events.cmp(&a.events)).then_with(|| a.id.cmp(&b.id))
     });
+    let total = principals.len() as u64;
     principals.truncate(top);
     for (rank, principal) in principals.iter_mut().enumerate() {
         principal.rank = u32::try_from(rank + 1).unwrap_or(u32::MAX);
@@ -59,7 +61,7 @@ pub(super) fn principals(
             *list(principal) = values.remove(&principal.id).unwrap_or_default();
         }
     }
-    Ok(principals)
+    Ok((principals, total))
 }
 
 fn scores(findings: &[Finding]) -> BTreeMap<String, (f64, Vec<Contributor>)> {
@@ -67,23 +69,36 @@ fn scores(findings: &[Finding]) -> BTreeMap<String, (f64, Vec<Contributor>)> {
     let mut scores: BTreeMap<String, (f64, Vec<Contributor>)> = BTreeMap::new();
     for finding in findings.iter().filter(|f| matters(f.severity)) {
         let before = seen.entry((&finding.principal, &finding.rule)).or_default();
-        let points = points(finding.severity) * 0.5_f64.powi(*before);
+        // Rounded before they are summed: what is printed adds up.
+        let points = hundredths(points(finding.severity) * 0.5_f64.powi(*before));
         *before += 1;
         let (sum, contributors) = scores.entry(finding.principal.clone()).or_default();
         *sum += points;
         let evidence = finding.evidence.iter().take(CONTRIBUTOR_EVIDENCE);
         contributors.push(Contributor {
             what: format!("{} ({})", finding.title, finding.severity),
-            points: (points * 100.0).round() / 100.0,
+            points,
             evidence: evidence.map(|e| e.event_id.clone()).collect(),
         });
     }
-    for (_, contributors) in scores.values_mut() {
+    for (sum, contributors) in scores.values_mut() {
+        *sum = hundredths(*sum);
         contributors
             .sort_by(|a, b| b.points.total_cmp(&a.points).then_with(|| a.what.cmp(&b.what)));
-        contributors.truncate(CONTRIBUTORS);
+        let others = contributors.split_off(contributors.len().min(CONTRIBUTORS));
+        if !others.is_empty() {
+            contributors.push(Contributor {
+                what: format!("{} further findings", others.len()),
+                points: hundredths(others.iter().map(|part| part.points).sum()),
+                evidence: Vec::new(),
+            });
+        }
     }
     scores
+}
+
+fn hundredths(points: f64) -> f64 {
+    (points * 100.0).round() / 100.0
 }
 
 fn activity(events: &LazyFrame) -> PolarsResult<BTreeMap<String, Principal>> {
@@ -109,6 +124,7 @@ fn activity(events: &LazyFrame) -> PolarsResult<BTreeMap<String, Principal>> {
             id: id.clone(),
             kind: kinds.get(i).and_then(ActorKind::parse).unwrap_or(ActorKind::Unknown),
             risk: 0.0,
+            points: 0.0,
             rank: 0,
             events: count,
             denied: denied.get(i).unwrap_or_default(),
@@ -118,6 +134,11 @@ fn activity(events: &LazyFrame) -> PolarsResult<BTreeMap<String, Principal>> {
             user_agents: Vec::new(),
             regions: Vec::new(),
             contributors: Vec::new(),
+            linked: Vec::new(),
+            access_keys: Vec::new(),
+            foreign_ips: Vec::new(),
+            objects_read: Vec::new(),
+            objects_total: 0,
         };
         match out.get_mut(&id) {
             None => _ = out.insert(id, (count, one)),

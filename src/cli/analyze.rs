@@ -106,6 +106,7 @@ impl Job {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 started: self.started,
                 args: self.argv.clone(),
+                case: dir.display().to_string(),
                 narrator: outcome.used,
                 rules_version: self.rules.version().to_owned(),
                 settings: self.settings.shown(&case.manifest.selection),

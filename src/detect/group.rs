@@ -6,15 +6,20 @@
 
 use super::rules::Meta;
 use crate::model::{
-    Evidence, Finding, FindingKind, Outcome, SEVERAL, Severity, TimelineRow, Timestamp,
+    CALLS, Call, Evidence, Finding, FindingKind, Outcome, SEVERAL, Severity, TimelineRow, Timestamp,
 };
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Events kept of a finding besides the last one.
 const EVIDENCE: usize = 9;
 /// Distinct targets and addresses kept.
 const DISTINCT: usize = 10;
+/// Distinct targets counted.
+const COUNTED: usize = 10_000;
+/// What to do about calls that changed nothing, whatever they were meant to change.
+const ATTEMPT_REMEDY: &str = "These calls changed nothing. Ask the owner of the principal what they were for; unless that explains them, deactivate its keys or revoke its sessions, and read what else it did.";
 /// Events and targets kept of one step of the timeline.
 const STEP_SAMPLES: usize = 3;
 
@@ -87,6 +92,25 @@ impl Firsts {
     }
 }
 
+/// How many distinct texts there are, up to [`COUNTED`], in bounded room and in any order.
+#[derive(Debug, Clone, Default)]
+struct Distinct(BTreeSet<u64>);
+
+impl Distinct {
+    fn insert(&mut self, text: &str) {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        self.merge(Self(BTreeSet::from([hasher.finish()])));
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.0.extend(other.0);
+        while self.0.len() > COUNTED {
+            self.0.pop_last();
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Step {
     first: Timestamp,
@@ -103,9 +127,11 @@ struct Group {
     count: u64,
     severity: Severity,
     outcomes: BTreeMap<Outcome, u64>,
-    names: BTreeMap<String, u64>,
+    /// By service and name.
+    calls: BTreeMap<(String, String), u64>,
     regions: BTreeSet<String>,
     targets: Firsts,
+    distinct_targets: Distinct,
     ips: Firsts,
     evidence: Smallest<(Timestamp, String, String, u32), Evidence>,
     last_event: Evidence,
@@ -158,8 +184,10 @@ impl Group {
     fn of(severity: Severity, event: Evidence) -> Self {
         let at = event.time;
         let (mut targets, mut ips) = (Firsts::new(DISTINCT), Firsts::new(DISTINCT));
+        let mut distinct_targets = Distinct::default();
         if let Some(target) = &event.target {
             targets.insert(target, at);
+            distinct_targets.insert(target);
         }
         if !event.source_ip.is_empty() {
             ips.insert(&event.source_ip, at);
@@ -191,9 +219,10 @@ impl Group {
             count: 1,
             severity,
             outcomes: BTreeMap::from([(event.outcome, 1)]),
-            names: BTreeMap::from([(event.event_name.clone(), 1)]),
+            calls: BTreeMap::from([((event.service.clone(), event.event_name.clone()), 1)]),
             regions: BTreeSet::from([event.region.clone()]),
             targets,
+            distinct_targets,
             ips,
             evidence,
             last_event: event,
@@ -209,13 +238,14 @@ impl Group {
         for (outcome, count) in other.outcomes {
             *self.outcomes.entry(outcome).or_default() += count;
         }
-        for (name, count) in other.names {
-            *self.names.entry(name).or_default() += count;
+        for (call, count) in other.calls {
+            *self.calls.entry(call).or_default() += count;
         }
         self.regions.extend(other.regions);
         for (text, at) in other.targets.seen {
             self.targets.insert(&text, at);
         }
+        self.distinct_targets.merge(other.distinct_targets);
         for (text, at) in other.ips.seen {
             self.ips.insert(&text, at);
         }
@@ -238,11 +268,13 @@ impl Group {
         if evidence.iter().all(|e| order(e) != order(&self.last_event)) {
             evidence.push(self.last_event.clone());
         }
+        let outcome = outcome(&self.outcomes);
+        let calls = self.calls();
         Finding {
             id: id(&[&meta.name, &key.principal, &key.account]),
             number: 0,
             rule: meta.name.clone(),
-            title: meta.title.clone(),
+            title: title(&meta.title, outcome),
             kind: FindingKind::Rule,
             severity: self.severity,
             principal: key.principal.clone(),
@@ -251,45 +283,55 @@ impl Group {
             first: self.first,
             last: self.last,
             count: self.count,
-            outcome: outcome(&self.outcomes),
+            outcome,
             attack: meta.attack.clone(),
             cis: meta.cis.clone(),
             stages: meta.stages.clone(),
-            summary: self.summary(key),
-            remediation: meta.remediation.clone(),
+            summary: self.summary(key, &calls),
+            remediation: if is_attempt(outcome) { ATTEMPT_REMEDY } else { &meta.remediation }
+                .to_owned(),
+            calls: calls.into_iter().take(CALLS).collect(),
             targets: self.targets.in_order(),
+            targets_total: self.distinct_targets.0.len() as u64,
             source_ips: self.ips.in_order(),
+            indicators: Vec::new(),
+            indicators_total: 0,
+            gaps: Vec::new(),
             author: meta.author.clone(),
             evidence,
             evidence_total: self.count,
         }
     }
 
-    fn summary(&self, key: &GroupKey) -> String {
-        let mut names: Vec<(&String, &u64)> = self.names.iter().collect();
-        names.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-        let shown: Vec<String> = names
-            .iter()
-            .take(3)
-            .map(
-                |(name, count)| {
-                    if **count > 1 { format!("{name} ×{count}") } else { (*name).clone() }
-                },
-            )
-            .collect();
-        let more = names.len().saturating_sub(shown.len());
-        let mut out = format!("{} called {}", key.principal, shown.join(", "));
+    /// Most frequent first.
+    fn calls(&self) -> Vec<Call> {
+        let call = |((service, name), count): (&(String, String), &u64)| Call {
+            service: service.clone(),
+            name: name.clone(),
+            count: *count,
+        };
+        let mut calls: Vec<Call> = self.calls.iter().map(call).collect();
+        calls.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
+        calls
+    }
+
+    fn summary(&self, key: &GroupKey, calls: &[Call]) -> String {
+        let times = |call: &Call| match call.count {
+            1 => call.name.clone(),
+            n => format!("{} ×{n}", call.name),
+        };
+        let shown: Vec<String> = calls.iter().take(3).map(times).collect();
+        let more = calls.len() - shown.len();
+        let did = if is_attempt(outcome(&self.outcomes)) { "tried to call" } else { "called" };
+        let mut out = format!("{} {did} {}", key.principal, shown.join(", "));
         if more > 0 {
             out += &format!(" and {more} more");
         }
-        let targets = self.targets.in_order();
-        match &targets[..] {
-            [] => {}
-            [one] => out += &format!(" on {one}"),
-            [one, ..] if targets.len() < DISTINCT => {
-                out += &format!(" on {one} and {} more", targets.len() - 1);
-            }
-            [one, ..] => out += &format!(" on {one} and others"),
+        match (self.targets.in_order().first(), self.distinct_targets.0.len()) {
+            (None, _) => {}
+            (Some(one), 1) => out += &format!(" on {one}"),
+            (Some(one), COUNTED..) => out += &format!(" on {one} and at least {COUNTED} others"),
+            (Some(one), total) => out += &format!(" on {one} and {} more", total - 1),
         }
         let refused: u64 =
             self.outcomes.iter().filter(|(o, _)| **o != Outcome::Succeeded).map(|(_, n)| n).sum();
@@ -306,6 +348,7 @@ impl Group {
             principal: key.principal.clone(),
             service: step_key.service.clone(),
             event_name: step_key.event_name.clone(),
+            calls: Vec::new(),
             target: step.target(),
             outcome: step_key.outcome,
             source_ip: step_key.source_ip.clone(),
@@ -368,6 +411,15 @@ fn outcome(outcomes: &BTreeMap<Outcome, u64>) -> Outcome {
     }
 }
 
+/// Rules and our own words speak of what is done; what was only tried must not read as done.
+fn title(title: &str, outcome: Outcome) -> String {
+    if is_attempt(outcome) { format!("Attempt ({outcome}): {title}") } else { title.to_owned() }
+}
+
+fn is_attempt(outcome: Outcome) -> bool {
+    !matches!(outcome, Outcome::Succeeded | Outcome::Mixed)
+}
+
 /// A stable id: the same parts give the same id on any machine.
 pub(crate) fn id(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
@@ -376,4 +428,57 @@ pub(crate) fn id(parts: &[&str]) -> String {
         hash.update([0]);
     }
     format!("f-{}", &format!("{:x}", hash.finalize())[..12])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(number: u32, outcome: Outcome) -> Evidence {
+        Evidence {
+            event_id: format!("e-{number}"),
+            time: Timestamp::default().plus_seconds(i64::from(number)),
+            file: "a.json".to_owned(),
+            index: number,
+            event_name: "LeaveOrganization".to_owned(),
+            service: "organizations".to_owned(),
+            region: "us-east-1".to_owned(),
+            account: "111122223333".to_owned(),
+            principal: "role/x".to_owned(),
+            source_ip: "192.0.2.1".to_owned(),
+            user_agent_family: "boto3".to_owned(),
+            outcome,
+            error_code: None,
+            target: Some(format!("thing-{number}")),
+        }
+    }
+
+    fn finding(events: impl Iterator<Item = Evidence>) -> Finding {
+        let rules = crate::detect::Rules::load(&[]).unwrap();
+        let left = rules.metas().iter().position(|m| m.name == "organization_left").unwrap();
+        let mut groups = Groups::default();
+        for event in events {
+            let (principal, account) = (event.principal.clone(), event.account.clone());
+            groups.hit(GroupKey { rule: left, principal, account }, Severity::High, event);
+        }
+        groups.into_findings(rules.metas()).0.remove(0)
+    }
+
+    #[test]
+    fn what_was_only_tried_does_not_read_as_done() {
+        let done = finding([event(1, Outcome::Succeeded)].into_iter());
+        let tried = finding([event(1, Outcome::Denied)].into_iter());
+        assert_eq!(tried.title, format!("Attempt (denied): {}", done.title));
+        assert_eq!(tried.remediation, ATTEMPT_REMEDY);
+        assert_ne!(done.remediation, ATTEMPT_REMEDY);
+        assert_eq!(tried.id, done.id, "an id does not change with the words");
+        assert!(tried.summary.starts_with("role/x tried to call LeaveOrganization on thing-1;"));
+    }
+
+    #[test]
+    fn targets_are_few_and_their_total_is_told() {
+        let many = finding((0..21).map(|n| event(n, Outcome::Succeeded)));
+        assert_eq!((many.targets.len(), many.targets_total), (DISTINCT, 21));
+        assert_eq!(many.summary, "role/x called LeaveOrganization ×21 on thing-0 and 20 more.");
+    }
 }

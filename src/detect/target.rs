@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Request fields that name the thing acted on, the most telling first.
-const NAMES: [&str; 34] = [
+const NAMES: [&str; 35] = [
     "bucketName",
     "userName",
     "roleName",
@@ -19,6 +19,7 @@ const NAMES: [&str; 34] = [
     "snapshotId",
     "imageId",
     "instanceId",
+    "target",
     "groupId",
     "volumeId",
     "keyId",

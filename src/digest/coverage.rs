@@ -51,7 +51,7 @@ fn totals(input: &Input) -> Vec<Covered> {
         skipped: files.skipped,
         failed: files.failed,
     });
-    let principals = input.aggregates.distinct.get("users").copied();
+    let principals = input.aggregates.distinct.get("principals").copied();
     facts.push(Covered::Scope {
         accounts: coverage.accounts.len(),
         regions: coverage.regions.len(),

@@ -1,7 +1,7 @@
 //! The facts of a digest as typed values. Every fact has an id that a sentence can cite; field names are short but
 //! are words, since a model reads them. Empty fields are left out.
 
-use crate::model::{ActorKind, FindingKind, Outcome, Severity, Stage};
+use crate::model::{ActorKind, FindingKind, IndicatorKind, LinkKind, Outcome, Severity, Stage};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -175,10 +175,21 @@ pub struct FindingFact {
     pub outcome: Outcome,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<String>,
+    /// Calls that are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub calls_more: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<String>,
+    /// Targets that are not listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub targets_more: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ips: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub indicators: Vec<IndicatorFact>,
+    /// Silences after the logging was stopped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attack: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -189,6 +200,17 @@ pub struct FindingFact {
     pub ev_total: u64,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub remedy: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct IndicatorFact {
+    pub kind: IndicatorKind,
+    pub value: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -212,6 +234,9 @@ pub struct StepFact {
     pub actor: String,
     pub service: String,
     pub call: String,
+    /// Which calls, where they are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub target: String,
     pub outcome: Outcome,
@@ -244,6 +269,24 @@ pub struct ActorFact {
     pub regions: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub risk_from: Vec<RiskPart>,
+    /// Who belongs to it and why, which keys it used or made, which addresses it brought: what to contain.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub linked: Vec<LinkFact>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub foreign_ips: Vec<String>,
+    /// Objects read from these addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub objects_read: Vec<String>,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub objects_more: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct LinkFact {
+    pub actor: String,
+    pub how: Vec<LinkKind>,
 }
 
 /// A line of the risk sum: the finding it comes from, or the name of the signal.

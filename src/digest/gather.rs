@@ -4,8 +4,8 @@
 use super::Input;
 use super::budget::{Unit, belongs};
 use super::facts::{
-    ActorFact, CoverageFact, EpisodeFact, EvidenceFact, FORMAT, Facts, FindingFact, OmittedFact,
-    RiskPart, StepFact, UnknownFact, VerdictFact,
+    ActorFact, CoverageFact, Covered, EpisodeFact, EvidenceFact, FORMAT, Facts, FindingFact,
+    IndicatorFact, LinkFact, OmittedFact, RiskPart, StepFact, UnknownFact, VerdictFact,
 };
 use super::pseudonym::Legend;
 use super::stats::{self, service_name};
@@ -17,6 +17,8 @@ use crate::model::{
 use std::collections::{BTreeMap, BTreeSet};
 
 const LIST_MAX: usize = 6;
+/// What to search for or to take away is the point of a report: more of it is told.
+const CONTAIN_MAX: usize = 12;
 const TITLE_MAX: usize = 120;
 const REMEDY_MAX: usize = 300;
 const UNKNOWN_MAX: usize = 200;
@@ -73,6 +75,8 @@ struct Gather<'a> {
     kinds: BTreeMap<&'a str, ActorKind>,
     /// Finding id to fact id, for the findings that are in.
     fact_of: BTreeMap<&'a str, String>,
+    /// Fact ids of the gaps that are in, in their order.
+    gap_ids: Vec<String>,
     evidence: Vec<EvidenceFact>,
     evidence_ids: BTreeMap<&'a str, String>,
 }
@@ -88,6 +92,7 @@ pub(super) fn facts(input: &Input, judgement: &Judgement, chosen: Selection) -> 
             .collect(),
         chosen,
         legend: Legend::default(),
+        gap_ids: Vec::new(),
         evidence: Vec::new(),
         evidence_ids: BTreeMap::new(),
     };
@@ -141,6 +146,9 @@ impl<'a> Gather<'a> {
         let facts = coverage::gather(self.input, self.chosen.gaps, &mut self.legend);
         for fact in &facts {
             self.legend.refer(&fact.id, "coverage");
+            if matches!(fact.what, Covered::Gap { .. }) {
+                self.gap_ids.push(fact.id.clone());
+            }
         }
         facts
     }
@@ -169,19 +177,27 @@ impl<'a> Gather<'a> {
         self.legend.refer(&id, &finding.id);
         let actor = self.actor(&finding.principal);
         let shown = chosen_evidence(finding, self.chosen.more_evidence.get(&i).copied());
-        let calls: BTreeSet<String> = shown
+        let calls: Vec<String> = finding
+            .calls
             .iter()
-            .map(|e| format!("{}:{}", self.service(&e.service), self.call(&e.event_name)))
+            .take(LIST_MAX)
+            .map(|c| format!("{}:{}", self.service(&c.service), self.call(&c.name)))
             .collect();
+        let calls_more = finding.calls.len() - calls.len();
         let ev = shown.into_iter().map(|e| self.evidence(e)).collect();
         let call_on =
             |target: &str| finding.evidence.iter().find(|e| e.target.as_deref() == Some(target));
         let targets = finding.targets.iter().take(LIST_MAX);
+        let targets_more = finding.targets_total.saturating_sub(targets.len() as u64);
         FindingFact {
+            targets_more,
+            gaps: self.gaps(finding),
+            indicators: self.indicators(finding),
             id,
             actor,
             ev,
-            calls: calls.into_iter().collect(),
+            calls,
+            calls_more: calls_more as u64,
             rule: self.legend.word(&finding.rule),
             title: self.legend.prose(&finding.title, TITLE_MAX),
             kind: finding.kind,
@@ -202,6 +218,20 @@ impl<'a> Gather<'a> {
             ev_total: finding.evidence_total,
             remedy: self.legend.prose(&finding.remediation, REMEDY_MAX),
         }
+    }
+
+    fn gaps(&self, finding: &Finding) -> Vec<String> {
+        let all = self.input.coverage.gaps.iter().zip(&self.gap_ids);
+        let after = all.filter(|(gap, _)| finding.gaps.contains(gap));
+        after.take(LIST_MAX).map(|(_, id)| id.clone()).collect()
+    }
+
+    fn indicators(&mut self, finding: &Finding) -> Vec<IndicatorFact> {
+        let indicators = finding.indicators.iter().take(CONTAIN_MAX);
+        let call = finding.calls.first().map_or("", |call| call.name.as_str());
+        indicators
+            .map(|i| IndicatorFact { kind: i.kind, value: self.legend.resource(&i.value, call) })
+            .collect()
     }
 
     fn evidence(&mut self, event: &'a Evidence) -> String {
@@ -248,6 +278,7 @@ impl<'a> Gather<'a> {
             actor: self.actor(&row.principal),
             service: self.service(&row.service),
             call: self.call(&row.event_name),
+            calls: row.calls.iter().map(|name| self.call(name)).collect(),
             target: self.legend.resource(row.target.as_deref().unwrap_or(""), &row.event_name),
             outcome: row.outcome,
             n: row.count,
@@ -291,6 +322,9 @@ impl<'a> Gather<'a> {
         let agents: BTreeSet<&str> =
             principal.user_agents.iter().map(|agent| label::agent_family(agent)).collect();
         let parts = principal.contributors.iter().take(RISK_PARTS);
+        let linked = principal.linked.iter().take(CONTAIN_MAX);
+        let objects = principal.objects_read.iter().take(CONTAIN_MAX);
+        let keys = principal.access_keys.iter().take(CONTAIN_MAX);
         ActorFact {
             id: self.actor(&principal.id),
             kind: principal.kind,
@@ -315,6 +349,16 @@ impl<'a> Gather<'a> {
                     points: whole(part.points),
                 })
                 .collect(),
+            linked: linked
+                .map(|link| LinkFact {
+                    actor: self.actor(&link.principal),
+                    how: link.kinds.clone(),
+                })
+                .collect(),
+            keys: keys.map(|key| self.legend.resource(key, "")).collect(),
+            foreign_ips: self.addresses(&principal.foreign_ips),
+            objects_more: principal.objects_total.saturating_sub(objects.len() as u64),
+            objects_read: objects.map(|name| self.legend.resource(name, "GetObject")).collect(),
         }
     }
 

@@ -3,8 +3,8 @@
 use super::*;
 use crate::model::event::Outcome;
 use crate::model::{
-    ActorKind, Contributor, Count, Evidence, FindingKind, Gap, HourCount, Severity, Stage,
-    Timestamp,
+    ActorKind, Call, Contributor, Count, Evidence, FindingKind, Gap, HourCount, Indicator,
+    IndicatorKind, Link, LinkKind, Severity, Stage, Timestamp,
 };
 
 /// The parts of a report, owned.
@@ -87,8 +87,20 @@ pub(crate) fn finding(number: u32, severity: Severity, outcome: Outcome) -> Find
         stages: vec![Stage::Persistence],
         summary: "free text".to_owned(),
         remediation: "Deactivate the key and review what it was used for".to_owned(),
+        calls: vec![Call {
+            service: "iam.amazonaws.com".to_owned(),
+            name: name.to_owned(),
+            count: 4,
+        }],
         targets: vec!["bob".to_owned()],
+        targets_total: 21,
         source_ips: vec!["198.51.100.7".to_owned()],
+        indicators: vec![
+            Indicator { kind: IndicatorKind::Account, value: "444455556666".to_owned() },
+            Indicator { kind: IndicatorKind::CreatedKey, value: "AKIAEXAMPLE4EXAMPLE4".to_owned() },
+        ],
+        indicators_total: 2,
+        gaps: Vec::new(),
         author: None,
         evidence: events.collect(),
         evidence_total: 29,
@@ -100,6 +112,7 @@ pub(crate) fn principal(id: &str, risk: f64, rank: u32) -> Principal {
         id: id.to_owned(),
         kind: ActorKind::User,
         risk,
+        points: 40.4,
         rank,
         events: 2_552,
         denied: 35,
@@ -113,6 +126,11 @@ pub(crate) fn principal(id: &str, risk: f64, rank: u32) -> Principal {
             points: 40.4,
             evidence: vec!["ev-1-0".to_owned()],
         }],
+        linked: Vec::new(),
+        access_keys: Vec::new(),
+        foreign_ips: Vec::new(),
+        objects_read: vec!["exports/2024/customers.csv".to_owned()],
+        objects_total: 3,
     }
 }
 
@@ -123,6 +141,7 @@ fn row(name: &str, outcome: Outcome, target: Option<&str>, count: u64) -> Timeli
         principal: ALICE.to_owned(),
         service: "iam.amazonaws.com".to_owned(),
         event_name: name.to_owned(),
+        calls: Vec::new(),
         target: target.map(str::to_owned),
         outcome,
         source_ip: "198.51.100.7".to_owned(),
@@ -186,6 +205,11 @@ pub(crate) fn case() -> Case {
     case.aggregates.hours =
         vec![HourCount { hour: at("2024-05-03T10:00:00Z"), count: 5, denied: 1 }];
     case.omitted = BTreeMap::from([("low".to_owned(), 12)]);
+    case.findings[0].gaps = case.coverage.gaps.clone();
+    let kinds = vec![LinkKind::Created, LinkKind::SameAddress];
+    case.principals[0].linked = vec![Link { principal: DEPLOY.to_owned(), kinds }];
+    case.principals[0].access_keys = vec!["AKIAEXAMPLE4EXAMPLE4".to_owned()];
+    case.principals[0].foreign_ips = vec!["198.51.100.7".to_owned()];
     case
 }
 
@@ -199,6 +223,23 @@ fn the_digest_holds_the_facts_and_no_names() {
     assert_eq!(finding["actor"], "P1");
     assert_eq!(finding["calls"], serde_json::json!(["iam:CreateAccessKey"]));
     assert_eq!(finding["ev"], serde_json::json!(["E1", "E2", "E3"]));
+    assert_eq!(finding["targets_more"], 20);
+    assert_eq!(
+        finding["indicators"],
+        serde_json::json!([
+            {"kind": "account", "value": "ACCT2"},
+            {"kind": "created_key", "value": "KEY1"}
+        ])
+    );
+    let gap = finding["gaps"][0].as_str().unwrap();
+    assert!(
+        json["coverage"].as_array().unwrap().iter().any(|c| c["id"] == gap && c["what"] == "gap")
+    );
+    assert_eq!(
+        json["actors"][0]["linked"],
+        serde_json::json!([{"actor": "P2", "how": ["created", "same_address"]}])
+    );
+    assert_eq!(json["actors"][0]["keys"], serde_json::json!(["KEY1"]));
     assert_eq!(json["evidence"][0]["time"], "2024-05-03T10:00:00Z");
     assert_eq!(json["evidence"][0]["agent"], "kali-linux");
     assert_eq!(json["actors"][0]["risk_from"][0]["what"], "F1");
@@ -289,7 +330,10 @@ fn the_verdict_follows_the_findings() {
     let mut other = high(2);
     other.principal = DEPLOY.to_owned();
     assert_eq!(judged(vec![finding(1, Severity::Critical, Outcome::Succeeded)]), Verdict::Likely);
-    assert_eq!(judged(vec![high(1), high(2)]), Verdict::Likely);
+    let done = finding(2, Severity::High, Outcome::Succeeded);
+    assert_eq!(judged(vec![high(1), done]), Verdict::Likely);
+    assert_eq!(judged(vec![high(1), high(2)]), Verdict::Suspicious, "all was denied");
+    assert_eq!(judged(vec![finding(1, Severity::Critical, Outcome::Denied)]), Verdict::Suspicious);
     assert_eq!(judged(vec![high(1), other]), Verdict::Suspicious);
     let mut path = finding(1, Severity::High, Outcome::Mixed);
     path.kind = FindingKind::Sequence;
@@ -324,8 +368,9 @@ fn poisoned(n: &mut u32) -> String {
 fn poison(value: &mut serde_json::Value, key: &str, n: &mut u32) {
     use serde_json::Value;
     // Enumerations, times and what links findings to each other keep their values, or nothing would be read.
-    const KEPT: [&str; 14] = [
+    const KEPT: [&str; 15] = [
         "kind",
+        "kinds",
         "severity",
         "outcome",
         "first",

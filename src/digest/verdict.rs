@@ -23,8 +23,8 @@ pub struct Judgement {
 }
 
 /// Confirmed: a critical finding that succeeded, with a second kind of sign of the same principal beside it, or a
-/// sequence over three stages that did not fail. Likely: any critical finding, or two high ones of one principal.
-/// Suspicious: any high finding, or a risk of 60. A log with large holes can prove a compromise but cannot rule
+/// sequence over three stages that did not fail. Likely: a critical finding, or two high ones of one principal, of
+/// which something succeeded: refusals prove a try, not a compromise. Suspicious: any high finding, or a risk of 60. A log with large holes can prove a compromise but cannot rule
 /// one out, so holes turn only "no evidence" into "not assessable".
 #[must_use]
 pub fn judge(input: &Input) -> Judgement {
@@ -50,9 +50,13 @@ fn by_findings(input: &Input) -> (Verdict, Vec<u32>) {
         *high_by_principal.entry(&finding.principal).or_default() += 1;
     }
     let is_serious = |f: &&Finding| f.severity >= Severity::High;
+    let has_done_harm = |principal: &str| {
+        input.findings.iter().any(|f| f.principal == principal && is_serious(&f) && succeeded(f))
+    };
     let makes_likely = |f: &&Finding| {
-        f.severity == Severity::Critical
-            || (is_serious(f) && high_by_principal[f.principal.as_str()] >= HIGHS_OF_ONE_PRINCIPAL)
+        let several = || high_by_principal[f.principal.as_str()] >= HIGHS_OF_ONE_PRINCIPAL;
+        (f.severity == Severity::Critical && succeeded(f))
+            || (is_serious(f) && several() && has_done_harm(&f.principal))
     };
     let likely: Vec<&Finding> = input.findings.iter().filter(makes_likely).collect();
     if !likely.is_empty() {
@@ -65,8 +69,12 @@ fn by_findings(input: &Input) -> (Verdict, Vec<u32>) {
     (Verdict::NoEvidence, Vec::new())
 }
 
+fn succeeded(finding: &Finding) -> bool {
+    matches!(finding.outcome, Outcome::Succeeded | Outcome::Mixed)
+}
+
 fn confirms(finding: &Finding, all: &[Finding]) -> bool {
-    if !matches!(finding.outcome, Outcome::Succeeded | Outcome::Mixed) {
+    if !succeeded(finding) {
         return false;
     }
     let is_path = finding.kind == FindingKind::Sequence
@@ -89,11 +97,16 @@ fn confidence(input: &Input) -> Confidence {
     let mostly_lost = files.failed * 2 > files.seen || records.rejected * 2 > records.seen;
     if nothing || mostly_lost || is_mostly_gaps(input) {
         Confidence::Low
-    } else if !input.ledger.is_whole() || !input.coverage.gaps.is_empty() {
+    } else if !input.ledger.is_whole() || !input.coverage.gaps.is_empty() || is_unjudged(input) {
         Confidence::Moderate
     } else {
         Confidence::High
     }
+}
+
+/// Whether most events lie where a gap could not be told from a quiet time.
+fn is_unjudged(input: &Input) -> bool {
+    input.coverage.unjudged.saturating_mul(2) > input.ledger.records.kept
 }
 
 /// Whether gaps make up half of the hours of every account in every region: an upper bound of what could be

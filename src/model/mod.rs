@@ -11,7 +11,8 @@ pub mod time;
 
 pub use event::{ActorKind, Evidence, IpKind, Outcome};
 pub use finding::{
-    Contributor, Episode, Finding, FindingKind, Principal, SEVERAL, Severity, Stage, TimelineRow,
+    CALLS, Call, Contributor, Episode, Finding, FindingKind, Indicator, IndicatorKind, Link,
+    LinkKind, Principal, SEVERAL, Severity, Stage, TimelineRow,
 };
 pub use ledger::{FileCounts, Ledger, RecordCounts, Reject, RejectReason};
 pub use narrative::{Checks, Narrative, Section, Sentence};

@@ -12,6 +12,8 @@ pub struct Run {
     pub version: String,
     pub started: Timestamp,
     pub args: Vec<String>,
+    /// The folder of the case, as it was named.
+    pub case: String,
     /// Narrator asked for and used, as in `offline` or `bedrock: failed (AccessDenied), offline used`.
     pub narrator: String,
     /// SHA-256 over the rules in force.

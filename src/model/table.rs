@@ -38,7 +38,8 @@ pub struct Aggregates {
     pub distinct: BTreeMap<String, u64>,
 }
 
-/// A stretch of hours without any event of an account and region that is otherwise active.
+/// A stretch of hours without any event of an account and region that is otherwise active; one that
+/// begins or ends with the archive counts as well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     pub account: String,
@@ -56,6 +57,9 @@ pub struct Coverage {
     /// `eventCategory` to number of events.
     pub categories: BTreeMap<String, u64>,
     pub gaps: Vec<Gap>,
+    /// Events of accounts and regions where too few hours have events to know what is usual there.
+    #[serde(default)]
+    pub unjudged: u64,
     /// What the archive cannot show, in words: no data events, no Insights, ...
     pub not_observable: Vec<String>,
 }

@@ -2,8 +2,8 @@
 
 use super::verbs;
 use super::words::{counted, ended, list, number, when};
-use crate::digest::facts::{ActorFact, Covered, EpisodeFact, FindingFact, StepFact};
-use crate::model::{Outcome, SEVERAL, Sentence, Severity};
+use crate::digest::facts::{ActorFact, Covered, EpisodeFact, FindingFact, LinkFact, StepFact};
+use crate::model::{IndicatorKind, LinkKind, Outcome, SEVERAL, Sentence, Severity};
 use std::collections::BTreeMap;
 
 pub(super) fn cited<'a>(text: String, cites: impl IntoIterator<Item = &'a String>) -> Sentence {
@@ -25,16 +25,25 @@ pub(super) fn finding(fact: &FindingFact) -> Vec<Sentence> {
     let cited_here = match total {
         0 | 1 => String::new(),
         _ if shown as u64 == total => format!("all {} are cited here", counted(total, "event")),
-        _ => format!("{shown} of its {} are cited here", counted(total, "event")),
+        _ => {
+            let verb = if shown == 1 { "is" } else { "are" };
+            format!("{shown} of its {} {verb} cited here", counted(total, "event"))
+        }
     };
-    let what = match (list(&fact.calls), list(&fact.targets)) {
+    let what = match (
+        and_more(&fact.calls, fact.calls_more),
+        and_more(&fact.targets, fact.targets_more),
+    ) {
         (calls, targets) if targets.is_empty() => calls,
         (calls, targets) if calls.is_empty() => targets,
-        (calls, targets) => format!("{calls} on {targets}"),
+        (calls, targets) if fact.calls.len() == 1 => format!("{calls} on {targets}"),
+        // Which of several calls was on which target is not known here, so it must not read as if it were.
+        (calls, targets) => format!("{calls}; it concerns {targets}"),
     };
     let parts = [
         unless_empty(&what, |what| format!("it rests on {what}")),
         unless_empty(&list(&fact.ips), |ips| format!("it came from {ips}")),
+        unless_empty(&indicators(fact), |named| format!("its events name {named}")),
         unless_empty(&list(&fact.attack), |attack| format!("it maps to ATT&CK {attack}")),
         cited_here,
     ];
@@ -44,7 +53,29 @@ pub(super) fn finding(fact: &FindingFact) -> Vec<Sentence> {
         let more = format!("About {id}: {}.", parts.join("; "));
         sentences.push(cited(more, std::iter::once(id).chain(&fact.ev)));
     }
+    if !fact.gaps.is_empty() {
+        let text = format!(
+            "After {id} the log of the account falls silent, as {} tell.",
+            list(&fact.gaps)
+        );
+        sentences.push(cited(text, std::iter::once(id).chain(&fact.gaps)));
+    }
     sentences
+}
+
+fn and_more(items: &[String], more: u64) -> String {
+    let more = (more > 0).then(|| format!("{} more", number(more)));
+    list(&items.iter().cloned().chain(more).collect::<Vec<_>>())
+}
+
+/// The key that was used is told with the actor; the rest is of this finding alone. Objects and instances are its targets.
+fn indicators(fact: &FindingFact) -> String {
+    let told = fact.indicators.iter().filter_map(|indicator| match indicator.kind {
+        IndicatorKind::Account => Some(format!("the account {}", indicator.value)),
+        IndicatorKind::CreatedKey => Some(format!("the new access key {}", indicator.value)),
+        _ => None,
+    });
+    list(&told.collect::<Vec<_>>())
 }
 
 fn unless_empty(text: &str, say: impl Fn(&str) -> String) -> String {
@@ -74,7 +105,7 @@ pub(super) fn episode(fact: &EpisodeFact) -> Sentence {
 pub(super) fn step(fact: &StepFact) -> Sentence {
     let mixed = fact.call == SEVERAL;
     let phrase = if mixed {
-        verbs::several(fact.n)
+        verbs::several(fact.n, &fact.calls)
     } else {
         verbs::phrase(&fact.service, &fact.call, &fact.target)
     };
@@ -139,10 +170,51 @@ pub(super) fn actor(fact: &ActorFact) -> Vec<Sentence> {
     });
     let points: Vec<String> = points.collect();
     if !points.is_empty() {
-        let text = format!("The risk of {} comes from {}.", fact.id, list(&points));
+        let text = format!("The largest parts of the risk of {}: {}.", fact.id, list(&points));
         sentences.push(cited(text, [&fact.id]));
     }
+    sentences.extend(links(fact));
+    sentences.extend(objects_read(fact));
     sentences
+}
+
+/// Who belongs to an actor.
+fn links(fact: &ActorFact) -> Option<Sentence> {
+    let how = |kind: &LinkKind| match kind {
+        LinkKind::Created => "created by it",
+        LinkKind::KeyMade => "given an access key by it",
+        LinkKind::PasswordMade => "given a console password by it",
+        LinkKind::SameAddress => "seen from the same address",
+    };
+    let link = |link: &LinkFact| {
+        let how: Vec<&str> = link.how.iter().map(how).collect();
+        format!("{} ({})", link.actor, list(&how))
+    };
+    let links: Vec<String> = fact.linked.iter().map(link).collect();
+    (!links.is_empty())
+        .then(|| cited(format!("To {} belong: {}.", fact.id, list(&links)), [&fact.id]))
+}
+
+fn objects_read(fact: &ActorFact) -> Option<Sentence> {
+    let objects = and_more(&fact.objects_read, fact.objects_more);
+    let text = format!("Objects read from {}: {objects}.", list(&fact.foreign_ips));
+    (!fact.objects_read.is_empty() && !fact.foreign_ips.is_empty()).then(|| cited(text, [&fact.id]))
+}
+
+/// What to take from an actor, all of it at once.
+pub(super) fn containment(fact: &ActorFact) -> Option<Sentence> {
+    if fact.linked.is_empty() && fact.keys.is_empty() && fact.foreign_ips.is_empty() {
+        return None;
+    }
+    let linked = fact.linked.iter().map(|link| &link.actor);
+    let principals: Vec<&String> = std::iter::once(&fact.id).chain(linked).collect();
+    let text = [
+        format!("Contain together: principals {}", list(&principals)),
+        unless_empty(&list(&fact.keys), |keys| format!("; access keys {keys}")),
+        unless_empty(&list(&fact.foreign_ips), |ips| format!("; addresses {ips}")),
+        ".".to_owned(),
+    ];
+    Some(cited(text.concat(), [&fact.id]))
 }
 
 pub(super) fn findings_total(total: u64, by_severity: &BTreeMap<&'static str, u64>) -> String {
@@ -164,14 +236,17 @@ pub(super) fn covered(what: &Covered) -> String {
         Covered::Range { first, last } => format!("Events were recorded {}.", when(first, last)),
         Covered::Records { seen, kept, duplicate, filtered, rejected } => {
             let counts = [
-                ("were kept", kept),
-                ("were duplicates", duplicate),
-                ("were filtered out", filtered),
+                (["was kept", "were kept"], kept),
+                (["was a duplicate", "were duplicates"], duplicate),
+                (["was filtered out", "were filtered out"], filtered),
             ];
             read_of(&counted(*seen, "record"), &counts, *rejected)
         }
         Covered::Files { seen, ingested, skipped, failed } => {
-            let counts = [("were read", ingested), ("were passed over on purpose", skipped)];
+            let counts = [
+                (["was read", "were read"], ingested),
+                (["was passed over on purpose", "were passed over on purpose"], skipped),
+            ];
             read_of(&counted(*seen, "file"), &counts, *failed)
         }
         Covered::Scope { accounts, regions, principals } => {
@@ -205,9 +280,11 @@ pub(super) fn covered(what: &Covered) -> String {
     }
 }
 
-fn read_of(seen: &str, counts: &[(&str, &u64)], lost: u64) -> String {
+fn read_of(seen: &str, counts: &[([&str; 2], &u64)], lost: u64) -> String {
     let known = counts.iter().filter(|(_, n)| **n > 0);
-    let mut parts: Vec<String> = known.map(|(what, n)| format!("{} {what}", number(**n))).collect();
+    let mut parts: Vec<String> = known
+        .map(|([one, many], n)| format!("{} {}", number(**n), if **n == 1 { one } else { many }))
+        .collect();
     parts.push(format!("{} could not be read", number(lost)));
     format!("Of {seen} seen, {}.", list(&parts))
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fields that name other facts which a cite of this one covers too.
-const LINKS: [&str; 4] = ["because", "findings", "ev", "steps"];
+const LINKS: [&str; 5] = ["because", "findings", "ev", "steps", "gaps"];
 /// Fields of our own prose and of rules, which a sentence may quote whole.
 const QUOTED: [&str; 4] = ["title", "rule", "remedy", "text"];
 /// A shorter text is not a quotation but a coincidence.

@@ -198,7 +198,7 @@ fn ask(_: &str, _: &Digest, _: &Settings) -> Result<String, Failure> {
     })
 }
 
-/// What a model may not leave out or change: the verdict on top, and every serious finding.
+/// What a model may not leave out or change: the verdict on top, every serious finding, and what to contain.
 fn complete(digest: &Digest, checked: &mut Checked) {
     let cited: BTreeSet<&String> =
         checked.sections.iter().flat_map(|s| &s.sentences).flat_map(|s| &s.cites).collect();
@@ -214,6 +214,12 @@ fn complete(digest: &Digest, checked: &mut Checked) {
     section(&mut checked.sections, SUMMARY).sentences.insert(0, offline::verdict(&digest.facts));
     if !missing.is_empty() {
         section(&mut checked.sections, FINDINGS).sentences.extend(missing);
+    }
+    let contain: Vec<_> = digest.facts.actors.iter().filter_map(describe::containment).collect();
+    checked.checks.sentences += contain.len() as u64;
+    checked.checks.grounded += contain.len() as u64;
+    if !contain.is_empty() {
+        section(&mut checked.sections, ACTIONS).sentences.splice(0..0, contain);
     }
 }
 

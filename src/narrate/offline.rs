@@ -5,12 +5,13 @@ use super::describe::{self, cited};
 use super::words::{counted, ended, list, moment, number, stop, when};
 use super::{ACTIONS, ACTORS, COVERAGE, FINDINGS, STORY, SUMMARY, UNUSUAL};
 use crate::digest::facts::{Covered, Facts, FindingFact, Stat, StatFact, StepFact};
-use crate::model::{FindingKind, Section, Sentence, Severity};
+use crate::model::{FindingKind, Section, Sentence, Severity, Stage};
 use std::collections::BTreeMap;
 
-const SUMMARY_FINDINGS: usize = 3;
 const SUMMARY_ACTIONS: usize = 3;
+/// Steps told of an episode; serious ones are told beyond that, up to the second number.
 const STEPS_TOLD: usize = 12;
+const STEPS_MAX: usize = 40;
 /// Findings below medium that are told in prose; all of them stand in the tables.
 const MINOR_TOLD: usize = 10;
 const ERRORS_TOLD: usize = 3;
@@ -24,7 +25,7 @@ pub(super) fn write(facts: &Facts) -> Vec<Section> {
         section(STORY, story(facts)),
         section(FINDINGS, findings(facts)),
         section(UNUSUAL, unusual(facts)),
-        section(ACTORS, facts.actors.iter().flat_map(describe::actor).collect()),
+        section(ACTORS, actors(facts)),
         section(COVERAGE, coverage(facts)),
         section(ACTIONS, actions(facts)),
     ]
@@ -64,9 +65,9 @@ fn summary(facts: &Facts) -> Vec<Sentence> {
     }
     let serious: Vec<&FindingFact> =
         facts.findings.iter().filter(|f| f.severity >= Severity::High).collect();
-    for fact in serious.iter().take(SUMMARY_FINDINGS) {
+    for (stage, fact) in worst_of_stages(facts) {
         let text = format!(
-            "{} ({}): \"{}\", {} by {}; {}.",
+            "Worst of {stage}: {} ({}), \"{}\", {} by {}; {}.",
             fact.id,
             fact.severity,
             fact.title,
@@ -77,6 +78,7 @@ fn summary(facts: &Facts) -> Vec<Sentence> {
         sentences.push(cited(text, [&fact.id]));
     }
     sentences.extend(still_going(facts, &serious));
+    sentences.extend(facts.actors.iter().find_map(describe::containment));
     for (remedy, ids) in remedies(facts).into_iter().take(SUMMARY_ACTIONS) {
         sentences.push(cited(format!("Next, for {}: {}", list(&ids), stop(remedy)), ids));
     }
@@ -85,6 +87,20 @@ fn summary(facts: &Facts) -> Vec<Sentence> {
         sentences.push(cited(text, [&unknown.id]));
     }
     sentences
+}
+
+/// For every stage that was reached the finding that ranks highest, told once.
+fn worst_of_stages(facts: &Facts) -> Vec<(Stage, &FindingFact)> {
+    let mut told: Vec<(Stage, &FindingFact)> = Vec::new();
+    for stage in Stage::ALL {
+        let of_stage =
+            |f: &&FindingFact| f.severity >= Severity::Medium && f.stages.contains(stage);
+        let Some(worst) = facts.findings.iter().find(of_stage) else { continue };
+        if told.iter().all(|(_, fact)| fact.id != worst.id) {
+            told.push((*stage, worst));
+        }
+    }
+    told
 }
 
 fn scope(facts: &Facts) -> Option<Sentence> {
@@ -129,26 +145,47 @@ fn still_going(facts: &Facts, serious: &[&FindingFact]) -> Option<Sentence> {
 }
 
 fn story(facts: &Facts) -> Vec<Sentence> {
-    if facts.episodes.is_empty() {
-        let mut sentences: Vec<Sentence> =
-            facts.timeline.iter().take(STEPS_TOLD).map(describe::step).collect();
-        if sentences.is_empty() {
-            let text = "No step of a finding was recorded.".to_owned();
-            sentences.push(cited(text, [&facts.verdict.id]));
-        }
-        return sentences;
-    }
-    let steps: BTreeMap<&str, &StepFact> =
-        facts.timeline.iter().map(|step| (step.id.as_str(), step)).collect();
+    let mut rest: Vec<&StepFact> = facts.timeline.iter().collect();
     let mut sentences = Vec::new();
-    for fact in &facts.episodes {
-        sentences.push(describe::episode(fact));
-        let told = fact.steps.iter().filter_map(|id| steps.get(id.as_str()));
-        sentences.extend(told.take(STEPS_TOLD).map(|fact| describe::step(fact)));
-        if fact.steps.len() > STEPS_TOLD {
-            let text = format!("Further steps of {} stand in the timeline.", fact.id);
-            sentences.push(cited(text, [&fact.id]));
-        }
+    for episode in &facts.episodes {
+        sentences.push(describe::episode(episode));
+        let (steps, others): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|step| episode.steps.contains(&step.id));
+        sentences.extend(told_steps(facts, &steps, &episode.id));
+        rest = others;
+    }
+    sentences.extend(told_steps(facts, &rest, "the case"));
+    if sentences.is_empty() {
+        let text = "No step of a finding was recorded.".to_owned();
+        sentences.push(cited(text, [&facts.verdict.id]));
+    }
+    sentences
+}
+
+/// Steps in order of time; where there are too many those of the gravest findings, and how many are left out.
+fn told_steps(facts: &Facts, steps: &[&StepFact], whole: &str) -> Vec<Sentence> {
+    let severities: BTreeMap<&str, Severity> =
+        facts.findings.iter().map(|f| (f.id.as_str(), f.severity)).collect();
+    let weight = |step: &StepFact| {
+        step.findings.iter().filter_map(|id| severities.get(id.as_str())).max().copied()
+    };
+    let mut by_weight: Vec<usize> = (0..steps.len()).collect();
+    by_weight.sort_by_key(|&at| (std::cmp::Reverse(weight(steps[at])), at));
+    let serious = steps.iter().filter(|step| weight(step) >= Some(Severity::High)).count();
+    let room = serious.clamp(STEPS_TOLD, STEPS_MAX).min(steps.len());
+    let (mut told, mut left) = (by_weight[..room].to_vec(), by_weight[room..].to_vec());
+    told.sort_unstable();
+    left.sort_unstable();
+    let mut sentences: Vec<Sentence> = told.iter().map(|&at| describe::step(steps[at])).collect();
+    if !left.is_empty() {
+        let (further, verb) = (
+            counted(left.len() as u64, "further step"),
+            if left.len() == 1 { "stands" } else { "stand" },
+        );
+        let text = format!("Of {whole}, {further} {verb} in the timeline only.");
+        let cites = left.iter().map(|&at| &steps[at].id);
+        let episode = facts.episodes.iter().map(|e| &e.id).find(|id| *id == whole);
+        sentences.push(cited(text, episode.into_iter().chain(cites)));
     }
     sentences
 }
@@ -165,10 +202,13 @@ fn findings(facts: &Facts) -> Vec<Sentence> {
     told
 }
 
-/// Every finding from medium up, and a few of the rest.
+/// Every finding from medium up, and a few of the rest that belong to an episode or stand for themselves.
 fn told(facts: &Facts) -> impl Iterator<Item = &FindingFact> {
-    let (major, minor): (Vec<_>, Vec<_>) =
+    let (major, mut minor): (Vec<_>, Vec<_>) =
         facts.findings.iter().partition(|f| f.severity >= Severity::Medium);
+    if !major.is_empty() {
+        minor.retain(|f| facts.episodes.iter().any(|e| e.findings.contains(&f.id)));
+    }
     major.into_iter().chain(minor.into_iter().take(MINOR_TOLD))
 }
 
@@ -203,6 +243,18 @@ fn coverage(facts: &Facts) -> Vec<Sentence> {
     covered.chain(unknown).chain(omitted).collect()
 }
 
+/// Those with a finding that is told, and who belongs to them; the tables have all.
+fn actors(facts: &Facts) -> Vec<Sentence> {
+    let has_finding = |id: &String| told(facts).any(|f| f.actor == *id);
+    let risky = facts.actors.iter().filter(|actor| actor.risk > 0 && has_finding(&actor.id));
+    let told: Vec<Sentence> = risky.flat_map(describe::actor).collect();
+    if told.is_empty() {
+        let text = "No principal has a finding that is told here.".to_owned();
+        return vec![cited(text, [&facts.verdict.id])];
+    }
+    told
+}
+
 /// What to do, once each, in the order of the findings it answers.
 fn actions(facts: &Facts) -> Vec<Sentence> {
     if facts.findings.is_empty() {
@@ -211,6 +263,7 @@ fn actions(facts: &Facts) -> Vec<Sentence> {
     }
     let keep = "Preserve first: keep the archive and this case unchanged, and keys inactive rather than deleted.";
     let mut sentences = vec![cited(keep.to_owned(), [&facts.verdict.id])];
+    sentences.extend(facts.actors.iter().filter_map(describe::containment));
     for (remedy, ids) in remedies(facts) {
         sentences.push(cited(format!("For {}: {}", list(&ids), stop(remedy)), ids));
     }

@@ -39,6 +39,13 @@ fn the_offline_text_is_whole_and_borne_out() {
         "tried to call iam:FrobnicateThing, 2 times",
         "For F1, F2, F3 and F4: Deactivate the key and review what it was used for. [F1 F2 F3 F4]",
         "no data events: object access is not recorded. [U1]",
+        "Contain together: principals user/alice and role/deploy; access keys AKIAEXAMPLE4EXAMPLE4; \
+         addresses 198.51.100.7. [P1]",
+        "To user/alice belong: role/deploy (created by it and seen from the same address). [P1]",
+        "bob and 20 more; it came from 198.51.100.7; its events name the account 444455556666 and the \
+         new access key AKIAEXAMPLE4EXAMPLE4",
+        "Objects read from 198.51.100.7: exports/2024/customers.csv and 2 more. [P1]",
+        "Worst of persistence: F1 (critical)",
         "Nothing is recorded of account 111122223333 in eu-west-1 between 00:00:00 and 06:00:00 UTC on 2024-05-04.",
     ] {
         assert!(text.contains(said), "{said}\n\n{text}");
@@ -50,6 +57,26 @@ fn the_offline_text_is_whole_and_borne_out() {
     for cite in cites {
         assert!(narrative.references.contains_key(cite), "{cite}");
     }
+}
+
+#[test]
+fn the_story_leaves_out_the_least_and_says_so() {
+    let mut case = case();
+    let step = |n: u32, finding: &str| {
+        let mut row = case.timeline[0].clone();
+        row.first = row.first.plus_seconds(i64::from(n) * 60);
+        (row.last, row.count) = (row.first, u64::from(n) + 100);
+        row.findings = vec![finding.to_owned()];
+        row
+    };
+    // 20 steps of a low finding, then the damage.
+    case.timeline = (0..20).map(|n| step(n, "find-4")).chain([step(20, "find-1")]).collect();
+    case.episodes[0].findings.push("find-4".to_owned());
+    let text = text_of(&told(&case).narrative);
+    let place = |said: &str| text.find(said).unwrap_or_else(|| panic!("{said}\n\n{text}"));
+    assert!(place("100 times") < place("120 times"), "in order of time");
+    assert!(!text.contains("119 times"));
+    place("Of S1, 9 further steps stand in the timeline only. [S1 T12");
 }
 
 #[test]
@@ -100,7 +127,7 @@ fn invented_prose_is_found_out() {
 }
 
 #[test]
-fn serious_findings_and_the_verdict_cannot_be_left_out() {
+fn serious_findings_the_verdict_and_what_to_contain_cannot_be_left_out() {
     let digest = case().digest();
     let index = Index::new(&digest);
     let only = Section {
@@ -111,7 +138,8 @@ fn serious_findings_and_the_verdict_cannot_be_left_out() {
     assert_eq!(checked.removed, [("All is fine.".to_owned(), Offence::UnknownCite)]);
     complete(&digest, &mut checked);
     let titles: Vec<&str> = checked.sections.iter().map(|s| s.title.as_str()).collect();
-    assert_eq!(titles, [SUMMARY, FINDINGS, ACTORS]);
+    assert_eq!(titles, [SUMMARY, FINDINGS, ACTORS, ACTIONS]);
+    assert!(checked.sections[3].sentences[0].text.starts_with("Contain together: principals P1"));
     let cited: BTreeSet<&str> = checked.sections[1]
         .sentences
         .iter()
@@ -119,7 +147,7 @@ fn serious_findings_and_the_verdict_cannot_be_left_out() {
         .filter(|c| c.starts_with('F'))
         .collect();
     assert_eq!(cited, BTreeSet::from(["F1", "F2"]));
-    assert_eq!(checked.checks, Checks { sentences: 7, grounded: 6, removed: 1 });
+    assert_eq!(checked.checks, Checks { sentences: 9, grounded: 8, removed: 1 });
 }
 
 /// Prose injected into log fields never reaches the text of a narrative but as the name of the thing it is.

@@ -1,7 +1,7 @@
 //! What an API call does, in plain words: past tense for what happened, base form for what was only tried. The words
 //! stand in `verbs.txt`.
 
-use super::words::counted;
+use super::words::{counted, list, number};
 use std::sync::LazyLock;
 
 #[derive(Debug, Clone, Copy)]
@@ -54,14 +54,22 @@ pub(super) fn phrase(service: &str, call: &str, target: &str) -> Phrase {
     Phrase { past: verb.past, base: verb.base, object }
 }
 
-/// Says a step of many different calls.
+/// Kinds of calls that are named one by one.
+const NAMED: usize = 3;
+
+/// Says a step of different calls, most frequent first.
 #[must_use]
-pub(super) fn several(calls: u64) -> Phrase {
-    Phrase {
-        past: "made",
-        base: "make",
-        object: format!("{} of different kinds", counted(calls, "call")),
-    }
+pub(super) fn several(calls: u64, names: &[String]) -> Phrase {
+    let calls = counted(calls, "call");
+    let object = match names.len() {
+        0 => format!("{calls} of different kinds"),
+        1..=NAMED => format!("{calls}: {}", list(names)),
+        n => {
+            let first = names[..NAMED].join(", ");
+            format!("{calls} of {} kinds ({first} and others)", number(n as u64))
+        }
+    };
+    Phrase { past: "made", base: "make", object }
 }
 
 fn find(call: &str) -> Option<&'static Verb> {

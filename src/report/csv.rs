@@ -41,7 +41,7 @@ fn cells(row: &TimelineRow) -> [String; COLUMNS.len()] {
         csv_cell(&row.account),
         csv_cell(&row.region),
         csv_cell(&row.service),
-        csv_cell(&row.event_name),
+        csv_cell(&if row.calls.is_empty() { row.event_name.clone() } else { row.calls.join(" ") }),
         csv_cell(row.target.as_deref().unwrap_or_default()),
         row.outcome.to_string(),
         csv_cell(&row.source_ip),

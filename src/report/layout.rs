@@ -1,6 +1,10 @@
 //! How numbers, times, commands and cites read, the same in every report that is for people.
 
-use crate::model::{Aggregates, Count, Evidence, Finding, Ledger, Report, Section, Timestamp};
+use crate::model::{
+    Aggregates, Count, Evidence, Finding, Indicator, IndicatorKind, Ledger, Link, LinkKind, Report,
+    Section, TimelineRow, Timestamp,
+};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A section with more sentences than this is set as a list, one sentence a line.
@@ -66,17 +70,54 @@ pub(super) fn losses(ledger: &Ledger) -> Option<String> {
     Some(format!("{files} failed, {records} rejected, {notes} in the ledger"))
 }
 
-/// Sentences are read one by one against their evidence, so a section is a list; the first one is the summary and reads
-/// as prose.
-pub(super) fn reads_as_list(at: usize, section: &Section) -> bool {
-    at > 0 && section.sentences.len() > PARAGRAPH_SENTENCES
+/// Sentences are read one by one against their evidence, so a section is a list.
+pub(super) fn reads_as_list(section: &Section) -> bool {
+    section.sentences.len() > PARAGRAPH_SENTENCES
+}
+
+/// The rows of the gravest findings, at most `cap`, with their places in the whole and in its order: a report that has
+/// no room for all leaves out the least.
+pub(super) fn gravest(rows: &[TimelineRow], cap: usize) -> Vec<(usize, &TimelineRow)> {
+    let mut places: Vec<usize> = (0..rows.len()).collect();
+    places.sort_by_key(|&at| (Reverse(rows[at].severity), at));
+    places.truncate(cap);
+    places.sort_unstable();
+    places.into_iter().map(|at| (at, &rows[at])).collect()
+}
+
+/// What a finding names, kind by kind.
+pub(super) fn indicators(finding: &Finding) -> Vec<(&'static str, Vec<&str>)> {
+    let name = |kind: IndicatorKind| match kind {
+        IndicatorKind::Account => "Foreign accounts",
+        IndicatorKind::AccessKey => "Access keys used",
+        IndicatorKind::CreatedKey => "Access keys made",
+        IndicatorKind::Instance => "Instances",
+        IndicatorKind::Object => "Objects",
+    };
+    let of = |kind: &IndicatorKind| {
+        let is_of = |i: &&Indicator| i.kind == *kind;
+        let values = finding.indicators.iter().filter(is_of).map(|i| i.value.as_str());
+        (name(*kind), values.collect::<Vec<_>>())
+    };
+    IndicatorKind::ALL.iter().map(of).filter(|(_, values)| !values.is_empty()).collect()
+}
+
+/// Why a principal belongs to another.
+pub(super) fn why(link: &Link) -> String {
+    let why = |kind: &LinkKind| match kind {
+        LinkKind::Created => "created by it",
+        LinkKind::KeyMade => "given an access key by it",
+        LinkKind::PasswordMade => "given a console password by it",
+        LinkKind::SameAddress => "seen from the same address",
+    };
+    link.kinds.iter().map(why).collect::<Vec<_>>().join(", ")
 }
 
 /// The lists of the aggregates with the key of their total, in the order they are shown.
 pub(super) fn lists(aggregates: &Aggregates) -> [(&'static str, &'static str, &[Count]); 9] {
     [
         ("Event names", "event_names", &aggregates.event_names),
-        ("Principals", "users", &aggregates.users),
+        ("Identities as logged", "users", &aggregates.users),
         ("Services", "services", &aggregates.services),
         ("Resources", "resources", &aggregates.resources),
         ("Source addresses", "source_ips", &aggregates.source_ips),
@@ -87,25 +128,15 @@ pub(super) fn lists(aggregates: &Aggregates) -> [(&'static str, &'static str, &[
     ]
 }
 
-/// The command that prints the events a finding shows, from the case.
-///
-/// It is made to be pasted into a shell, so an event id with any character beyond those of a UUID-like word is left
-/// out: such an id was forged. `None` when no id is left.
-pub(super) fn query_command(finding: &Finding) -> Option<String> {
-    let is_plain = |id: &&str| {
-        !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+/// The command that prints all events of a finding, from its case. `None` where a query could not be pasted safely.
+pub(super) fn query_command(finding: &Finding, case: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let dir = match case {
+        "" => "CASE".to_owned(),
+        plain_dir if plain_dir.chars().all(plain) => plain_dir.to_owned(),
+        other => format!("'{}'", other.replace('\'', r"'\''")),
     };
-    let ids: Vec<String> = finding
-        .evidence
-        .iter()
-        .map(|item| item.event_id.as_str())
-        .filter(is_plain)
-        .map(|id| format!("'{id}'"))
-        .collect();
-    (!ids.is_empty()).then(|| {
-        let ids = ids.join(", ");
-        format!("trailinsight query --case CASE \"SELECT * FROM events WHERE event_id IN ({ids})\"")
-    })
+    Some(format!("trailinsight query --case {dir} \"{}\"", finding.query()?))
 }
 
 /// `file#index`: where the record is in the archive.
@@ -126,7 +157,11 @@ impl<'a> Facts<'a> {
         let sections = report.narrative.sections.iter();
         Self {
             references,
-            labels: references.iter().map(|(fact, id)| (id.as_str(), fact.as_str())).collect(),
+            labels: references
+                .iter()
+                .filter(|(fact, _)| fact.starts_with(['E', 'F', 'P']))
+                .map(|(fact, id)| (id.as_str(), fact.as_str()))
+                .collect(),
             cited: sections
                 .flat_map(|section| &section.sentences)
                 .flat_map(|sentence| sentence.cites.iter().map(String::as_str))
@@ -134,7 +169,8 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The fact id the prose uses for a finding, event or principal.
+    /// The fact id the prose uses for a finding, event or principal. A step of the timeline, too, refers to an event, but
+    /// is not it.
     pub(super) fn label(&self, id: &str) -> Option<&'a str> {
         self.labels.get(id).copied()
     }

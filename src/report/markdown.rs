@@ -10,6 +10,8 @@ use std::fmt::Write as _;
 /// A timeline is read by people up to here; the rest is in `timeline.csv`.
 const TIMELINE_ROWS: usize = 40;
 const LIST_ROWS: usize = 10;
+/// Calls named of a step of many; the rest is in `timeline.csv`.
+const CALLS_NAMED: usize = 6;
 const PRINCIPALS: usize = 25;
 const REJECTS: usize = 50;
 
@@ -53,9 +55,9 @@ fn title(out: &mut String, report: &Report) {
 }
 
 fn narrative(out: &mut String, report: &Report) {
-    for (at, section) in report.narrative.sections.iter().enumerate() {
+    for section in &report.narrative.sections {
         line!(out, "\n## {}\n", text(&section.title));
-        let as_list = layout::reads_as_list(at, section);
+        let as_list = layout::reads_as_list(section);
         let sentences: Vec<String> = section
             .sentences
             .iter()
@@ -92,11 +94,11 @@ fn findings(out: &mut String, report: &Report, facts: &Facts) {
         line!(out, "\nLeft out by the cap on findings: {} {}.", number(*count), text(severity));
     }
     for finding in &report.findings {
-        subsection(out, finding, facts);
+        subsection(out, finding, report, facts);
     }
 }
 
-fn subsection(out: &mut String, finding: &Finding, facts: &Facts) {
+fn subsection(out: &mut String, finding: &Finding, report: &Report, facts: &Facts) {
     line!(out, "\n### F{}: {} ({})\n", finding.number, text(&finding.title), finding.severity);
     line!(out, "{}\n", text(&finding.summary));
     line!(out, "- Principal: {}", code(&finding.principal));
@@ -111,23 +113,32 @@ fn subsection(out: &mut String, finding: &Finding, facts: &Facts) {
         let stages: Vec<_> = finding.stages.iter().map(|stage| stage.as_str()).collect();
         line!(out, "- Stage: {}", stages.join(", "));
     }
-    for (name, values) in [("Targets", &finding.targets), ("Sources", &finding.source_ips)] {
-        if !values.is_empty() {
-            line!(out, "- {name}: {}", codes(values));
-        }
+    if !finding.targets.is_empty() {
+        let more = finding.targets_total.saturating_sub(finding.targets.len() as u64);
+        line!(out, "- Targets: {}", codes_of(&finding.targets, more));
+    }
+    if !finding.source_ips.is_empty() {
+        line!(out, "- Sources: {}", codes(&finding.source_ips));
+    }
+    for (name, values) in layout::indicators(finding) {
+        line!(out, "- {name}: {}", codes(&values));
+    }
+    let hidden = finding.indicators_total.saturating_sub(finding.indicators.len() as u64);
+    if hidden > 0 {
+        line!(out, "- Further indicators, in the events only: {}", number(hidden));
     }
     let author = finding.author.as_ref().map(|name| format!(", by {}", text(name)));
     line!(out, "- {}: {}{}", finding.kind, code(&finding.rule), author.unwrap_or_default());
     line!(out, "- Id: {}", code(&finding.id));
     let shown = finding.evidence.len() as u64;
     line!(out, "\nEvidence, {} of {}:\n", number(shown), number(finding.evidence_total));
-    let head = ["Cited as", "Time", "Event", "Outcome", "Source", "Target", "Record"];
+    let head = ["Cited as", "Time", "Event", "Outcome", "Source", "Target", "Event id", "Record"];
     table(out, &head, finding.evidence.iter().map(|item| evidence(item, facts)));
     if !finding.remediation.is_empty() {
         line!(out, "\nWhat to do: {}", text(&finding.remediation));
     }
-    if let Some(command) = layout::query_command(finding) {
-        line!(out, "\nThese events again:\n\n```sh\n{command}\n```");
+    if let Some(command) = layout::query_command(finding, &report.run.case) {
+        line!(out, "\nAll of these events:\n\n```sh\n{command}\n```");
     }
 }
 
@@ -140,12 +151,13 @@ fn evidence(item: &Evidence, facts: &Facts) -> Vec<String> {
         format!("{}{}", item.outcome, error.unwrap_or_default()),
         code(&item.source_ip),
         code(item.target.as_deref().unwrap_or_default()),
+        code(&item.event_id),
         code(&layout::place(item)),
     ]
 }
 
 fn unusual(out: &mut String, report: &Report) {
-    line!(out, "\n## Unusual access patterns\n");
+    line!(out, "\n## Anomalies\n");
     let mut anomalies =
         report.findings.iter().filter(|f| f.kind == FindingKind::Anomaly).peekable();
     if anomalies.peek().is_none() {
@@ -186,9 +198,16 @@ fn principals(out: &mut String, report: &Report) {
 fn profile(out: &mut String, principal: &Principal) {
     line!(out, "\n### {}: risk {:.0}\n", code(&principal.id), principal.risk);
     for part in &principal.contributors {
-        line!(out, "- {:+.1}: {}", part.points, text(&part.what));
+        line!(out, "- {:+.2}: {}", part.points, text(&part.what));
+    }
+    let (points, risk) = (principal.points, principal.risk);
+    line!(out, "- Sum {points:.2}; risk = 100 · (1 − e^(−sum / 20)) = {risk:.1}");
+    for link in &principal.linked {
+        line!(out, "- To it belongs {}: {}", code(&link.principal), layout::why(link));
     }
     let seen = [
+        ("Access keys to deactivate", &principal.access_keys),
+        ("Addresses it brought along", &principal.foreign_ips),
         ("Sources", &principal.source_ips),
         ("User agents", &principal.user_agents),
         ("Regions", &principal.regions),
@@ -196,13 +215,21 @@ fn profile(out: &mut String, principal: &Principal) {
     for (name, values) in seen.iter().filter(|(_, values)| !values.is_empty()) {
         line!(out, "- {name}: {}", codes(values));
     }
+    if !principal.objects_read.is_empty() {
+        let more = principal.objects_total.saturating_sub(principal.objects_read.len() as u64);
+        line!(
+            out,
+            "- Objects read from addresses it brought along: {}",
+            codes_of(&principal.objects_read, more)
+        );
+    }
 }
 
 fn timeline(out: &mut String, report: &Report) {
     line!(out, "\n## Timeline\n");
-    let shown = &report.timeline[..report.timeline.len().min(TIMELINE_ROWS)];
+    let shown = layout::gravest(&report.timeline, TIMELINE_ROWS);
     let head = ["When", "Principal", "Call", "Target", "Outcome", "Count", "Source", "Findings"];
-    table(out, &head, shown.iter().map(|row| step(row, report)));
+    table(out, &head, shown.iter().map(|(_, row)| step(row, report)));
     more(out, report.timeline.len(), shown.len(), "timeline.csv");
 }
 
@@ -216,7 +243,12 @@ fn step(row: &TimelineRow, report: &Report) -> Vec<String> {
     vec![
         period(row.first, row.last),
         code(&row.principal),
-        code(&format!("{}:{}", row.service, row.event_name)),
+        if row.calls.is_empty() {
+            code(&format!("{}:{}", row.service, row.event_name))
+        } else {
+            let others = if row.calls.len() > CALLS_NAMED { " and others" } else { "" };
+            codes(&row.calls[..row.calls.len().min(CALLS_NAMED)]) + others
+        },
         code(row.target.as_deref().unwrap_or_default()),
         row.outcome.to_string(),
         number(row.count),
@@ -357,9 +389,15 @@ fn references(out: &mut String, facts: &Facts) {
     table(out, &["Cite", "Finding, event or principal"], rows);
 }
 
-fn codes(values: &[String]) -> String {
-    let shown: Vec<String> = values.iter().map(|value| code(value)).collect();
+fn codes<S: AsRef<str>>(values: &[S]) -> String {
+    let shown: Vec<String> = values.iter().map(|value| code(value.as_ref())).collect();
     if shown.is_empty() { "–".to_owned() } else { shown.join(", ") }
+}
+
+/// Values, and how many more there are.
+fn codes_of(values: &[String], more: u64) -> String {
+    let more = if more > 0 { format!(" and {} more", number(more)) } else { String::new() };
+    codes(values) + &more
 }
 
 /// Cells must come escaped; what [`text`] and [`code`] return holds no pipe and no line break.

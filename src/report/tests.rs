@@ -55,8 +55,13 @@ fn finding(number: u32, kind: FindingKind) -> Finding {
         stages: vec![Stage::Persistence],
         summary: HOSTILE.to_owned(),
         remediation: HOSTILE.to_owned(),
+        calls: vec![Call { service: HOSTILE.to_owned(), name: "CreateUser".to_owned(), count: 4 }],
         targets: hostile(),
+        targets_total: 12,
         source_ips: hostile(),
+        indicators: vec![Indicator { kind: IndicatorKind::Object, value: HOSTILE.to_owned() }],
+        indicators_total: 3,
+        gaps: Vec::new(),
         author: Some(HOSTILE.to_owned()),
         evidence: vec![evidence("plain-id-1"), evidence("$(touch x)';--")],
         evidence_total: 1234,
@@ -69,6 +74,7 @@ fn principal() -> Principal {
         id: HOSTILE.to_owned(),
         kind: ActorKind::User,
         risk: 87.5,
+        points: 41.6,
         rank: 1,
         events: 5000,
         denied: 12,
@@ -82,6 +88,11 @@ fn principal() -> Principal {
             points: 40.0,
             evidence: vec!["plain-id-1".to_owned(), HOSTILE.to_owned()],
         }],
+        linked: vec![Link { principal: HOSTILE.to_owned(), kinds: vec![LinkKind::Created] }],
+        access_keys: hostile(),
+        foreign_ips: hostile(),
+        objects_read: hostile(),
+        objects_total: 3,
     }
 }
 
@@ -92,6 +103,7 @@ fn step(principal: &str) -> TimelineRow {
         principal: principal.to_owned(),
         service: "iam".to_owned(),
         event_name: "CreateUser".to_owned(),
+        calls: Vec::new(),
         target: Some("+bob,\"x\"".to_owned()),
         outcome: Outcome::Succeeded,
         source_ip: "192.0.2.1".to_owned(),
@@ -162,6 +174,7 @@ fn hostile_report() -> Report {
             version: "1.2.3".to_owned(),
             started: at("2024-06-01"),
             args: hostile(),
+            case: "out/case".to_owned(),
             narrator: HOSTILE.to_owned(),
             rules_version: "abc".to_owned(),
             settings: BTreeMap::from([(HOSTILE.to_owned(), HOSTILE.to_owned())]),
@@ -186,6 +199,7 @@ fn hostile_report() -> Report {
             regions: hostile(),
             categories: BTreeMap::from([(HOSTILE.to_owned(), 9000)]),
             gaps: vec![gap],
+            unjudged: 0,
             not_observable: hostile(),
         },
         aggregates: aggregates(),
@@ -311,7 +325,7 @@ fn html_never_takes_log_text_for_markup() {
     for tag in ["<script>alert", "<img", "onerror=alert(2)>", "<a href=\"javascript"] {
         assert!(!page.contains(tag), "{tag}");
     }
-    let plain = markup(&render(&hostile_report_without_malice(), Format::Html));
+    let plain = markup(&render(&plain_report_without_queries(), Format::Html));
     let count = |page: &str, c| page.matches(c).count();
     for c in ['<', '>', '"'] {
         assert_eq!(count(&page, c), count(&plain, c), "{c}");
@@ -323,6 +337,15 @@ fn hostile_report_without_malice() -> Report {
     let text = serde_json::to_string(&hostile_report()).unwrap();
     let hostile = serde_json::to_string(HOSTILE).unwrap();
     serde_json::from_str(&text.replace(hostile.trim_matches('"'), "word")).unwrap()
+}
+
+/// A hostile principal has no query to paste; this has none either, and is plain otherwise.
+fn plain_report_without_queries() -> Report {
+    let mut report = hostile_report_without_malice();
+    for finding in &mut report.findings {
+        finding.calls[0].name = "o'clock".to_owned();
+    }
+    report
 }
 
 #[test]
@@ -377,7 +400,7 @@ fn markdown_is_in_the_order_of_an_incident_report() {
             "# CloudTrail review",
             "## word",
             "## Findings",
-            "## Unusual access patterns",
+            "## Anomalies",
             "## Principals",
             "## Timeline",
             "## Episodes",
@@ -389,19 +412,36 @@ fn markdown_is_in_the_order_of_an_incident_report() {
         ]
     );
     assert!(text.contains("word [F1] [E1] [E2] [E3] [P1] [unknown]\n"));
-    let command =
-        "trailinsight query --case CASE \"SELECT * FROM events WHERE event_id IN ('plain-id-1')\"";
-    assert!(text.contains(command), "a forged event id must not reach a shell");
+    let command = "trailinsight query --case out/case \"SELECT event_time, event_name, outcome, \
+                   source_ip_address, aws_region, request_parameters, event_id FROM events WHERE \
+                   actor = 'word' AND recipient_account_id = 'word' AND event_time BETWEEN \
+                   '2024-05-01T10:00:00' AND '2024-05-01T11:30:00' AND event_name IN ('CreateUser') \
+                   ORDER BY event_time\"";
+    assert!(text.contains(command));
+    assert!(text.contains("- Targets: `word` and 11 more\n- Sources: `word`\n- Objects: `word`\n"));
+    assert!(text.contains("- +40.00: word\n- Sum 41.60; risk = 100"));
+    assert!(text.contains("- To it belongs `word`: created by it\n"));
+    assert!(text.contains("- Objects read from addresses it brought along: `word` and 2 more\n"));
     assert!(text.contains("| F1 | high | word | `word` | mixed | 1,234 | 2024-05-01 10:00:00 |"));
     assert!(text.contains(
-        "| E1 | 2024-05-01 10:00:00 | `word` | denied `word` | `word` | `word` | `word#7` |"
+        "| E1 | 2024-05-01 10:00:00 | `word` | denied `word` | `word` | `word` | `plain-id-1` | `word#7` |"
     ));
+}
+
+#[test]
+fn what_the_log_says_never_reaches_a_shell() {
+    let text = render(&hostile_report(), Format::Markdown);
+    assert!(!text.contains("trailinsight query"), "a query of a hostile principal is left out");
+    let mut report = hostile_report_without_malice();
+    report.run.case = "o'brien; rm -rf".to_owned();
+    let text = render(&report, Format::Markdown);
+    assert!(text.contains(r#"query --case 'o'\''brien; rm -rf' "SELECT"#));
 }
 
 #[test]
 fn markdown_has_no_markup_from_the_log() {
     let text = render(&hostile_report(), Format::Markdown);
-    let plain = render(&hostile_report_without_malice(), Format::Markdown);
+    let plain = render(&plain_report_without_queries(), Format::Markdown);
     assert_eq!(text.lines().count(), plain.lines().count());
     for (line, same) in text.lines().zip(plain.lines()) {
         assert_eq!(line.matches('|').count(), same.matches('|').count(), "{line}");
@@ -417,7 +457,10 @@ fn markdown_has_no_markup_from_the_log() {
 fn long_timelines_say_how_many_rows_are_elsewhere() {
     let mut report = hostile_report_without_malice();
     report.timeline = vec![report.timeline[0].clone(); 340];
+    (report.timeline[339].severity, report.timeline[339].event_name) =
+        (Severity::Critical, "TheWorst".to_owned());
+    assert!(render(&report, Format::Markdown).contains("TheWorst"), "the worst is never cut");
     assert!(render(&report, Format::Markdown).contains("300 more in `timeline.csv`."));
-    assert!(render(&report, Format::Html).contains("40 more in timeline.csv."));
+    assert!(render(&report, Format::Html).contains("40 of lesser findings more in timeline.csv."));
     assert_eq!(render(&report, Format::Csv).lines().count(), 341);
 }

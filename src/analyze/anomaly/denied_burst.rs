@@ -16,12 +16,12 @@
 //!
 //! **References.** ATT&CK T1580 Cloud Infrastructure Discovery, T1069.003 Cloud Groups.
 
-use super::window::{bursts, by_principal};
-use super::{SAMPLES, distinct, evidence, evidence_columns, sample};
+use super::window::{bursts, by_principal, minutes};
+use super::{Anomaly, evidence, evidence_columns, of_events};
 use crate::analyze::aggregate::is_denied;
 use crate::analyze::collect;
-use crate::detect::{id, one_or_several};
-use crate::model::{Evidence, Finding, FindingKind, Outcome, Severity, Stage};
+use crate::detect::id;
+use crate::model::{Evidence, Finding, Severity, Stage};
 use polars::prelude::*;
 use std::collections::BTreeSet;
 
@@ -33,15 +33,17 @@ const MIN_CALLS: usize = 20;
 const MIN_NAMES: usize = 10;
 /// One or two names in a loop are a broken program, not a search.
 const LOOP_NAMES: usize = 2;
+/// So few event names are told one by one.
+const TOLD_NAMES: usize = 3;
 
-pub(super) fn find(events: &LazyFrame) -> PolarsResult<Vec<Finding>> {
+pub(super) fn find(events: &LazyFrame) -> PolarsResult<Vec<Anomaly>> {
     let denied = events.clone().filter(is_denied().and(col("actor").is_not_null()));
     let denied = evidence(&collect(denied.select(evidence_columns()))?)?;
     let groups = by_principal(&denied);
     let bursts = groups.iter().flat_map(|events| {
         bursts(events, WINDOW_SECONDS, |w| w.len() >= MIN_CALLS || names(w).len() >= MIN_NAMES)
     });
-    Ok(bursts.map(|burst| finding(&burst)).collect())
+    Ok(bursts.map(|burst| Anomaly::new(finding(&burst), &burst)).collect())
 }
 
 fn names<'e>(events: &[&'e Evidence]) -> BTreeSet<&'e str> {
@@ -49,42 +51,32 @@ fn names<'e>(events: &[&'e Evidence]) -> BTreeSet<&'e str> {
 }
 
 fn finding(burst: &[&Evidence]) -> Finding {
-    let (first, last) = (burst[0], burst[burst.len() - 1]);
-    let names = names(burst).len();
-    let severity = match names {
+    let first = burst[0];
+    let names = names(burst);
+    let severity = match names.len() {
         ..=LOOP_NAMES => Severity::Low,
         MIN_NAMES.. if burst.len() >= MIN_CALLS => Severity::High,
         _ => Severity::Medium,
     };
-    let regions: BTreeSet<String> = burst.iter().map(|e| e.region.clone()).collect();
-    let minutes = (last.time.seconds() - first.time.seconds()) / 60 + 1;
+    let called = match names.len() {
+        ..=TOLD_NAMES => names.into_iter().collect::<Vec<_>>().join(", "),
+        n => format!("{n} different APIs"),
+    };
     Finding {
         id: id(&[NAME, &first.principal, &first.account, &first.time.to_string()]),
-        number: 0,
         rule: NAME.to_owned(),
         title: TITLE.to_owned(),
-        kind: FindingKind::Anomaly,
         severity,
-        principal: first.principal.clone(),
-        account: first.account.clone(),
-        region: one_or_several(&regions),
-        first: first.time,
-        last: last.time,
-        count: burst.len() as u64,
-        outcome: Outcome::Denied,
         attack: vec!["T1069.003".to_owned(), "T1580".to_owned()],
         cis: vec!["4.1".to_owned()],
         stages: vec![Stage::Discovery],
         summary: format!(
-            "{} was denied {} calls to {names} different APIs within {minutes} minutes.",
+            "{} was denied {} calls to {called} within {}.",
             first.principal,
-            burst.len()
+            burst.len(),
+            minutes(burst)
         ),
         remediation: "Find out who holds the credentials behind these calls; if nobody can explain them, deactivate the key or revoke the sessions, and read what succeeded around the burst.".to_owned(),
-        targets: distinct(burst, |e| e.target.as_deref()),
-        source_ips: distinct(burst, |e| Some(&e.source_ip)),
-        author: None,
-        evidence: sample(burst, SAMPLES),
-        evidence_total: burst.len() as u64,
+        ..of_events(burst)
     }
 }

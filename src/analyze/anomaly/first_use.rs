@@ -18,10 +18,10 @@
 //!
 //! **References.** ATT&CK T1078.004 Cloud Accounts, T1535 Unused Cloud Regions.
 
-use super::{distinct, evidence, evidence_columns, sample};
+use super::{Anomaly, evidence, evidence_columns, of_events, sample};
 use crate::analyze::collect;
-use crate::detect::{id, one_or_several};
-use crate::model::{Coverage, Evidence, Finding, FindingKind, Outcome, Severity, Stage, Timestamp};
+use crate::detect::id;
+use crate::model::{Coverage, Evidence, Finding, Outcome, Severity, Stage, Timestamp};
 use polars::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -47,14 +47,17 @@ const MAX_EVIDENCE: usize = 50;
 struct News {
     first: Timestamp,
     value: String,
-    wrote: bool,
+    /// Whether any call with it succeeded.
+    succeeded: bool,
+    /// The first call with it that changed something.
+    wrote: Option<Timestamp>,
 }
 
 /// `Ok(Err(why))`: the archive is too short to know what is new.
 pub(super) fn find(
     events: &LazyFrame,
     coverage: &Coverage,
-) -> PolarsResult<Result<Vec<Finding>, String>> {
+) -> PolarsResult<Result<Vec<Anomaly>, String>> {
     let (Some(first), Some(last)) = (coverage.first, coverage.last) else {
         return Ok(Ok(Vec::new()));
     };
@@ -152,13 +155,16 @@ fn news(
 ) -> PolarsResult<ByActor> {
     let keys: Vec<Expr> =
         std::iter::once("actor").chain(columns.iter().copied()).map(col).collect();
-    let wrote = col("read_only").eq(lit(false)).fill_null(lit(false));
+    let succeeded = col("outcome").eq(lit("succeeded"));
+    let wrote = col("read_only").eq(lit(false)).fill_null(lit(false)).and(succeeded.clone());
+    let time = || col("event_time").cast(DataType::Int64);
     let frame = collect(own.clone().group_by(keys).agg([
-        col("event_time").min().cast(DataType::Int64).alias("first"),
-        wrote.max().alias("wrote"),
+        time().min().alias("first"),
+        succeeded.max().alias("succeeded"),
+        when(wrote).then(time()).otherwise(lit(NULL)).min().alias("wrote"),
     ]))?;
     let (actors, first) = (frame.column("actor")?.str()?, frame.column("first")?.i64()?);
-    let wrote = frame.column("wrote")?.bool()?;
+    let (succeeded, wrote) = (frame.column("succeeded")?.bool()?, frame.column("wrote")?.i64()?);
     let texts = columns.iter().map(|c| frame.column(c)?.str()).collect::<PolarsResult<Vec<_>>>()?;
     // Addresses are folded into networks here, so the first of a network is the least of its addresses.
     let mut all: BTreeMap<String, BTreeMap<String, News>> = BTreeMap::new();
@@ -167,11 +173,17 @@ fn news(
         let value =
             if columns == ["source_ip_address"] { network(parts[0]) } else { parts.join(":") };
         let first = Timestamp(first.get(i).unwrap_or_default());
-        let one = News { first, value: value.clone(), wrote: wrote.get(i).unwrap_or_default() };
+        let one = News {
+            first,
+            value: value.clone(),
+            succeeded: succeeded.get(i).unwrap_or_default(),
+            wrote: wrote.get(i).map(Timestamp),
+        };
         let values = all.entry(actors.get(i).unwrap_or_default().to_owned()).or_default();
         let slot = values.entry(value).or_insert_with(|| one.clone());
         slot.first = slot.first.min(one.first);
-        slot.wrote |= one.wrote;
+        slot.succeeded |= one.succeeded;
+        slot.wrote = slot.wrote.into_iter().chain(one.wrote).min();
     }
     let mut news = ByActor::new();
     for (actor, values) in all {
@@ -186,7 +198,7 @@ fn news(
 }
 
 /// The /24 or /48 an address is in.
-fn network(address: &str) -> String {
+pub(in crate::analyze) fn network(address: &str) -> String {
     match address.parse() {
         Ok(IpAddr::V4(ip)) => {
             let [a, b, c, _] = ip.octets();
@@ -204,7 +216,8 @@ fn network(address: &str) -> String {
 fn first_events(own: &LazyFrame, lists: [&ByActor; 4]) -> PolarsResult<Vec<Evidence>> {
     let mut keys: BTreeSet<(&str, i64)> = BTreeSet::new();
     for (actor, news) in lists.into_iter().flatten() {
-        keys.extend(news.iter().map(|n| (actor.as_str(), n.first.0)));
+        let times = news.iter().flat_map(|n| std::iter::once(n.first).chain(n.wrote));
+        keys.extend(times.map(|time| (actor.as_str(), time.0)));
     }
     let (actors, times): (Vec<&str>, Vec<i64>) = keys.into_iter().unzip();
     let time = Series::new("event_time".into(), times);
@@ -253,7 +266,7 @@ fn fullest_hour(news: &[News]) -> &[News] {
     best
 }
 
-fn new_apis(actor: &str, news: &[News], events: &[Evidence]) -> Option<Finding> {
+fn new_apis(actor: &str, news: &[News], events: &[Evidence]) -> Option<Anomaly> {
     let hour = fullest_hour(news);
     let severity = match hour.len() {
         MANY_APIS.. => Severity::Medium,
@@ -262,39 +275,57 @@ fn new_apis(actor: &str, news: &[News], events: &[Evidence]) -> Option<Finding> 
     };
     // The name in the news has lost its date suffix, the event's has not.
     let evidence = of_news(actor, hour, events, |e, api| api_of(e).starts_with(api));
+    let refused = evidence.iter().filter(|e| e.outcome != Outcome::Succeeded).count();
+    let refused = if refused > 0 { format!("; {refused} did not succeed") } else { String::new() };
     let summary = format!(
-        "{actor} called {} APIs within one hour that it had never called before.",
+        "{actor} called {} APIs within one hour that it had never called before{refused}.",
         hour.len()
     );
     (!evidence.is_empty())
         .then(|| finding("API", actor, severity, &evidence, (summary, hour.len())))
 }
 
-fn new_regions(actor: &str, news: &[News], events: &[Evidence]) -> Option<Finding> {
-    let wrote = news.iter().any(|n| n.wrote);
+fn new_regions(actor: &str, news: &[News], events: &[Evidence]) -> Option<Anomaly> {
+    let wrote = news.iter().any(|n| n.wrote.is_some());
     let severity = if wrote { Severity::Medium } else { Severity::Low };
-    let evidence = of_news(actor, news, events, |e, region| e.region == region);
+    let in_region = |e: &Evidence, region: &str| e.region == region;
+    let mut evidence = of_news(actor, news, events, in_region);
+    // What was changed proves more than the first call, which may have been refused.
+    let writes = news.iter().filter_map(|n| n.wrote.map(|at| (at, n.value.as_str())));
+    evidence.extend(writes.filter_map(|(at, region)| {
+        events.iter().find(|e| {
+            let is_write = e.time == at && e.outcome == Outcome::Succeeded;
+            e.principal == actor && is_write && in_region(e, region)
+        })
+    }));
+    evidence.sort_by(|a, b| (a.time, &a.event_id).cmp(&(b.time, &b.event_id)));
+    evidence.dedup();
     let names: Vec<&str> = news.iter().map(|n| n.value.as_str()).collect();
-    let how = if wrote { "and changed something there" } else { "but only read there" };
-    let summary = format!("{actor} acted for the first time in {} {how}.", names.join(", "));
+    let (did, how) = match (wrote, news.iter().any(|n| n.succeeded)) {
+        (true, _) => ("acted", "and changed something there"),
+        (false, true) => ("acted", "but only read there"),
+        (false, false) => ("tried to act", "without success"),
+    };
+    let summary = format!("{actor} {did} for the first time in {} {how}.", names.join(", "));
     (!evidence.is_empty())
         .then(|| finding("Region", actor, severity, &evidence, (summary, news.len())))
 }
 
-fn new_buckets(actor: &str, news: &[News], events: &[Evidence]) -> Option<Finding> {
+fn new_buckets(actor: &str, news: &[News], events: &[Evidence]) -> Option<Anomaly> {
     let in_bucket = |e: &Evidence, bucket: &str| {
         e.target.as_deref().and_then(|t| t.split('/').next()) == Some(bucket)
     };
     let evidence = of_news(actor, news, events, in_bucket);
     let names: Vec<&str> = news.iter().map(|n| n.value.as_str()).take(3).collect();
     let more = if news.len() > 3 { format!(" and {} more", news.len() - 3) } else { String::new() };
+    let did = if news.iter().any(|n| n.succeeded) { "touched" } else { "tried to touch" };
     let summary =
-        format!("{actor} touched objects of {}{more} for the first time.", names.join(", "));
+        format!("{actor} {did} objects of {}{more} for the first time.", names.join(", "));
     let found = !evidence.is_empty();
     found.then(|| finding("bucket", actor, Severity::Low, &evidence, (summary, news.len())))
 }
 
-fn new_networks(actor: &str, news: &[News], apis: &[News], events: &[Evidence]) -> Option<Finding> {
+fn new_networks(actor: &str, news: &[News], apis: &[News], events: &[Evidence]) -> Option<Anomaly> {
     let near = |at: Timestamp| {
         let (from, to) = (at.plus_seconds(-HOUR_SECONDS), at.plus_seconds(HOUR_SECONDS));
         apis.iter().filter(|a| a.first >= from && a.first <= to).count()
@@ -317,47 +348,26 @@ fn finding(
     severity: Severity,
     events: &[&Evidence],
     (summary, count): (String, usize),
-) -> Finding {
-    let accounts: BTreeSet<String> = events.iter().map(|e| e.account.clone()).collect();
-    let regions: BTreeSet<String> = events.iter().map(|e| e.region.clone()).collect();
-    let outcomes: BTreeSet<Outcome> = events.iter().map(|e| e.outcome).collect();
-    let outcome = match outcomes.first() {
-        Some(Outcome::Succeeded) if outcomes.len() == 1 => Outcome::Succeeded,
-        Some(Outcome::Denied) if outcomes.len() == 1 => Outcome::Denied,
-        Some(_) if !outcomes.contains(&Outcome::Succeeded) => Outcome::Failed,
-        _ => Outcome::Mixed,
-    };
-    let (first, last) = (events[0].time, events[events.len() - 1].time);
+) -> Anomaly {
     let (technique, stage) = match what {
         "Region" => ("T1535", Stage::DefenseEvasion),
         "bucket" => ("T1530", Stage::Collection),
         _ => ("T1078.004", Stage::InitialAccess),
     };
     let article = if matches!(what, "API" | "address") { "an" } else { "a" };
-    Finding {
+    let finding = Finding {
         id: id(&[NAME, what, actor]),
-        number: 0,
         rule: NAME.to_owned(),
         title: format!("First use of {article} {what}"),
-        kind: FindingKind::Anomaly,
         severity,
-        principal: actor.to_owned(),
-        account: one_or_several(&accounts),
-        region: one_or_several(&regions),
-        first,
-        last,
-        count: count as u64,
-        outcome,
+        count: count.max(events.len()) as u64,
         attack: vec![technique.to_owned()],
-        cis: Vec::new(),
         stages: vec![stage],
         summary,
         remediation: "Ask the owner of the principal whether this was them; if not, treat its credentials as stolen: deactivate the key or revoke the sessions, then read everything they did since.".to_owned(),
-        targets: distinct(events, |e| e.target.as_deref()),
-        source_ips: distinct(events, |e| Some(&e.source_ip)),
-        author: None,
         // Each of them is something else that was new.
         evidence: sample(events, MAX_EVIDENCE),
-        evidence_total: events.len() as u64,
-    }
+        ..of_events(events)
+    };
+    Anomaly::new(finding, events)
 }

@@ -15,11 +15,11 @@
 //!
 //! **References.** ATT&CK T1555.006 Cloud Secrets Management Stores.
 
-use super::window::{bursts, by_principal};
-use super::{SAMPLES, distinct, evidence, evidence_columns, sample};
+use super::window::{bursts, by_principal, minutes};
+use super::{Anomaly, evidence, evidence_columns, of_events};
 use crate::analyze::collect;
-use crate::detect::{id, one_or_several};
-use crate::model::{Evidence, Finding, FindingKind, Outcome, Severity, Stage};
+use crate::detect::id;
+use crate::model::{Evidence, Finding, Severity, Stage};
 use polars::prelude::*;
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ const WINDOW_SECONDS: i64 = 10 * 60;
 const SOME_SECRETS: usize = 10;
 const MANY_SECRETS: usize = 20;
 
-pub(super) fn find(events: &LazyFrame) -> PolarsResult<Vec<Finding>> {
+pub(super) fn find(events: &LazyFrame) -> PolarsResult<Vec<Anomaly>> {
     let secret = col("event_name").eq(lit("GetSecretValue"));
     let decrypts = col("request_parameters").str().contains_literal(lit("\"withDecryption\":true"));
     let parameter = col("event_name").eq(lit("GetParameter")).and(decrypts);
@@ -42,7 +42,7 @@ pub(super) fn find(events: &LazyFrame) -> PolarsResult<Vec<Finding>> {
     let bursts = groups
         .iter()
         .flat_map(|events| bursts(events, WINDOW_SECONDS, |w| secrets(w).len() >= SOME_SECRETS));
-    Ok(bursts.map(|burst| finding(&burst)).collect())
+    Ok(bursts.map(|burst| Anomaly::new(finding(&burst), &burst)).collect())
 }
 
 fn secrets<'e>(events: &[&'e Evidence]) -> BTreeSet<&'e str> {
@@ -50,34 +50,17 @@ fn secrets<'e>(events: &[&'e Evidence]) -> BTreeSet<&'e str> {
 }
 
 fn finding(burst: &[&Evidence]) -> Finding {
-    let (first, last) = (burst[0], burst[burst.len() - 1]);
+    let first = burst[0];
     let secrets = secrets(burst).len();
-    let severity = if secrets >= MANY_SECRETS { Severity::High } else { Severity::Medium };
-    let regions: BTreeSet<String> = burst.iter().map(|e| e.region.clone()).collect();
-    let minutes = (last.time.seconds() - first.time.seconds()) / 60 + 1;
     Finding {
         id: id(&[NAME, &first.principal, &first.account, &first.time.to_string()]),
-        number: 0,
         rule: NAME.to_owned(),
         title: TITLE.to_owned(),
-        kind: FindingKind::Anomaly,
-        severity,
-        principal: first.principal.clone(),
-        account: first.account.clone(),
-        region: one_or_several(&regions),
-        first: first.time,
-        last: last.time,
-        count: burst.len() as u64,
-        outcome: Outcome::Succeeded,
+        severity: if secrets >= MANY_SECRETS { Severity::High } else { Severity::Medium },
         attack: vec!["T1555.006".to_owned()],
-        cis: Vec::new(),
         stages: vec![Stage::CredentialAccess],
-        summary: format!("{} read {secrets} different secrets within {minutes} minutes.", first.principal),
+        summary: format!("{} read {secrets} different secrets within {}.", first.principal, minutes(burst)),
         remediation: "Find out who holds the credentials behind these calls; unless a known program explains them, change every secret that was read, and look for the use of each.".to_owned(),
-        targets: distinct(burst, |e| e.target.as_deref()),
-        source_ips: distinct(burst, |e| Some(&e.source_ip)),
-        author: None,
-        evidence: sample(burst, SAMPLES),
-        evidence_total: burst.len() as u64,
+        ..of_events(burst)
     }
 }

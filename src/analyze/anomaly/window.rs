@@ -12,6 +12,15 @@ pub(super) fn by_principal(events: &[Evidence]) -> Vec<Vec<&Evidence>> {
     groups.into_values().collect()
 }
 
+/// How long events last, as a sentence says it.
+pub(super) fn minutes(events: &[&Evidence]) -> String {
+    let (first, last) = (events[0].time, events[events.len() - 1].time);
+    match (last.seconds() - first.seconds()) / 60 + 1 {
+        1 => "a minute".to_owned(),
+        n => format!("{n} minutes"),
+    }
+}
+
 /// Stretches of `events` (in order of time) in which some window of `seconds` is full; windows that
 /// touch are one stretch.
 pub(super) fn bursts<'e>(

@@ -33,6 +33,12 @@
     body.append(...rows.map(([, row]) => row));
   };
   for (const table of all("table.sorts")) {
+    // On a narrow screen a row is a card and says by itself what its values are.
+    if (!table.closest(".list")) {
+      const names = all("thead th", table).map((head) => head.textContent);
+      for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, at) => { cell.dataset.label = names[at]; });
+      table.classList.add("labelled");
+    }
     all("thead th", table).forEach((head, column) => {
       const button = document.createElement("button");
       button.type = "button";

@@ -72,6 +72,8 @@ struct Card<'a> {
     anchor: String,
     principal_href: Option<String>,
     evidence: Vec<Proof<'a>>,
+    more_targets: u64,
+    indicators: Vec<(&'static str, Vec<&'a str>)>,
     command: Option<String>,
 }
 
@@ -91,6 +93,8 @@ struct Profile<'a> {
     anchor: String,
     /// Contributor, width of its bar in percent of the largest, its events.
     parts: Vec<(&'a Contributor, f64, Vec<Link<'a>>)>,
+    /// Who belongs to it, why, and where on the page.
+    linked: Vec<(&'a str, String, Option<String>)>,
 }
 
 #[derive(Serialize)]
@@ -130,8 +134,7 @@ impl<'a> View<'a> {
         let count = |severity| report.findings.iter().filter(|f| f.severity == severity).count();
         let severities = Severity::ALL.iter().rev().map(|severity| (*severity, count(*severity)));
         let anomalies = report.findings.iter().filter(|f| f.kind == FindingKind::Anomaly);
-        let sections = report.narrative.sections.iter().enumerate();
-        let known = aggregates.distinct.get("users").copied();
+        let known = aggregates.distinct.get("principals").copied();
         Self {
             run: &report.run,
             ledger: &report.ledger,
@@ -143,12 +146,12 @@ impl<'a> View<'a> {
             losses: layout::losses(&report.ledger),
             activity: Activity::of(&aggregates.hours),
             severities: severities.filter(|(_, count)| *count > 0).collect(),
-            sections: sections.map(|(at, section)| page.prose(at, section)).collect(),
+            sections: report.narrative.sections.iter().map(|s| page.prose(s)).collect(),
             findings: report.findings.iter().map(|finding| page.card(finding)).collect(),
             anomalies: anomalies.map(|finding| page.card(finding)).collect(),
             principals: capped(&report.principals, PRINCIPALS, |_, p| page.profile(p)),
             principals_total: known.unwrap_or(report.principals.len() as u64),
-            timeline: capped(&report.timeline, TIMELINE_ROWS, |at, row| page.step(at, row)),
+            timeline: page.timeline(),
             episodes: report.episodes.iter().map(|episode| page.chain(episode)).collect(),
             lists: lists(report),
             gaps: capped(&report.coverage.gaps, GAPS, |_, gap| gap),
@@ -179,7 +182,7 @@ impl<'a> Page<'a> {
         for principal in report.principals.iter().take(PRINCIPALS) {
             anchors.entry(&principal.id).or_insert_with(|| principal_anchor(principal));
         }
-        for (at, row) in report.timeline.iter().take(TIMELINE_ROWS).enumerate() {
+        for (at, row) in layout::gravest(&report.timeline, TIMELINE_ROWS) {
             for id in &row.evidence {
                 anchors.entry(id).or_insert_with(|| step_anchor(at));
             }
@@ -192,7 +195,13 @@ impl<'a> Page<'a> {
         self.anchors.get(id).map(|anchor| format!("#{anchor}"))
     }
 
-    fn prose(&self, at: usize, section: &'a Section) -> Prose<'a> {
+    fn timeline(&self) -> Capped<Step<'a>> {
+        let rows = layout::gravest(&self.report.timeline, TIMELINE_ROWS).into_iter();
+        let rows: Vec<Step<'a>> = rows.map(|(at, row)| self.step(at, row)).collect();
+        Capped { more: self.report.timeline.len() - rows.len(), rows }
+    }
+
+    fn prose(&self, section: &'a Section) -> Prose<'a> {
         let link = |fact: &'a String| {
             let id = self.report.narrative.references.get(fact);
             let title = id.map_or("", |id| self.findings.get(id.as_str()).map_or(id, |f| &f.title));
@@ -203,7 +212,7 @@ impl<'a> Page<'a> {
         let sentences = section.sentences.iter();
         Prose {
             title: &section.title,
-            as_list: layout::reads_as_list(at, section),
+            as_list: layout::reads_as_list(section),
             sentences: sentences
                 .map(|sentence| (sentence.text.as_str(), sentence.cites.iter().map(link).collect()))
                 .collect(),
@@ -240,7 +249,9 @@ impl<'a> Page<'a> {
             anchor: finding_anchor(finding),
             principal_href: self.href(&finding.principal),
             evidence: evidence.collect(),
-            command: layout::query_command(finding),
+            more_targets: finding.targets_total.saturating_sub(finding.targets.len() as u64),
+            indicators: layout::indicators(finding),
+            command: layout::query_command(finding, &self.report.run.case),
         }
     }
 
@@ -254,6 +265,13 @@ impl<'a> Page<'a> {
         Profile {
             principal,
             anchor: principal_anchor(principal),
+            linked: principal
+                .linked
+                .iter()
+                .map(|link| {
+                    (link.principal.as_str(), layout::why(link), self.href(&link.principal))
+                })
+                .collect(),
             parts: parts
                 .iter()
                 .map(|part| (part, percent(part.points.abs(), most), events(part)))
