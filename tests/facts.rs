@@ -1,6 +1,6 @@
 //! Counts of the report against counts made by somebody else over the same real archive.
 
-use crate::support::{analysis, shared_data};
+use crate::support::{analysis, rows, shared_data};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use trailinsight::detect::Rules;
@@ -67,9 +67,10 @@ fn every_count_over_invictus_is_right() {
         let sql = format!(
             "SELECT {column} AS name, count(*) AS n FROM events WHERE {column} IS NOT NULL GROUP BY {column}"
         );
-        let batches: Vec<_> = case.query(&sql).unwrap().collect::<Result<_, _>>().unwrap();
-        let rows = batches.iter().flat_map(|batch| (0..batch.len()).map(|i| batch.row(i)));
-        let counted: Counts = rows.map(|r| (r[0].text(), r[1].text().parse().unwrap())).collect();
+        let counted: Counts = rows(&case, &sql)
+            .into_iter()
+            .map(|row| (row[0].clone(), row[1].parse().unwrap()))
+            .collect();
         assert_eq!(counted, expected(facts, field, same), "{field}");
     }
 }

@@ -1,6 +1,6 @@
 //! The checked-in incident: the intruder is found, all of the story is told, and nobody is accused.
 
-use crate::support::{analysis, ingest};
+use crate::support::{analysis, ingest, rows};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -81,13 +81,12 @@ fn a_trail_that_was_stopped_leaves_a_gap_to_the_end() {
 /// The query printed with a finding gives all of its events, and no others where the finding is of every such call.
 fn every_query_gives_its_finding(case: &Case, analysis: &Analysis) {
     for finding in &analysis.findings {
-        let answer = case.query(&finding.query().expect("nothing here is hostile")).unwrap();
-        let ids: BTreeSet<String> =
-            (0..answer.len()).map(|i| answer.row(i).last().unwrap().text()).collect();
+        let answer = rows(case, &finding.query().expect("nothing here is hostile"));
+        let ids: BTreeSet<&str> = answer.iter().map(|row| row.last().unwrap().as_str()).collect();
         assert!(ids.len() as u64 >= finding.count, "{}: {} rows", finding.title, ids.len());
         for event in &finding.evidence {
             assert!(
-                ids.contains(&event.event_id),
+                ids.contains(event.event_id.as_str()),
                 "{} is not in {}",
                 event.event_id,
                 finding.title

@@ -1,6 +1,6 @@
 //! A case that is stopped anywhere, goes on, grows and changes is the case made in one go.
 
-use crate::support::{Silent, pool};
+use crate::support::{Silent, pool, rows};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,10 +29,8 @@ const SOME: &str = "source_file, source_index, event_id, event_time, actor, requ
 
 fn content_of(columns: &str, dir: &Path) -> (Vec<String>, Ledger) {
     let case = Case::open(dir).unwrap();
-    let rows = case.query(&format!("SELECT {columns} FROM events")).unwrap();
-    let print =
-        |row: Vec<case::Cell>| row.iter().map(case::Cell::text).collect::<Vec<_>>().join("\u{1f}");
-    let mut rows: Vec<String> = (0..rows.len()).map(|n| print(rows.row(n))).collect();
+    let rows = rows(&case, &format!("SELECT {columns} FROM events"));
+    let mut rows: Vec<String> = rows.iter().map(|row| row.join("\u{1f}")).collect();
     rows.sort_unstable();
     (rows, case.manifest.ledger.clone())
 }

@@ -1,6 +1,6 @@
 //! A case of some events only: what is read, what is left out, and how both are counted.
 
-use crate::support::{Silent, pool};
+use crate::support::{Silent, pool, rows};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -74,8 +74,8 @@ fn select(archive: &Path, selection: &Selection) -> (Vec<String>, Ledger) {
     let source = Disk::list(&[archive.to_owned()]).unwrap();
     case::ingest(&source, dir.path(), &options, &pool(2), &Silent).unwrap();
     let case = Case::open(dir.path()).unwrap();
-    let answer = case.query("SELECT event_id FROM events ORDER BY event_id").unwrap();
-    let ids = (0..answer.len()).map(|n| answer.row(n)[0].text().replace("id-", "")).collect();
+    let ids = rows(&case, "SELECT event_id FROM events ORDER BY event_id");
+    let ids = ids.iter().map(|row| row[0].replace("id-", "")).collect();
     (ids, case.manifest.ledger.clone())
 }
 

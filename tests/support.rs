@@ -50,3 +50,10 @@ pub(crate) fn analysis(
     let analysis = trailinsight::analyze::run(&case, detections, &options).unwrap();
     (case, analysis)
 }
+
+/// All rows of an answer, as text.
+pub(crate) fn rows(case: &Case, sql: &str) -> Vec<Vec<String>> {
+    let batches: Vec<_> = case.query(sql).unwrap().collect::<Result<_, _>>().unwrap();
+    let rows = batches.iter().flat_map(|batch| (0..batch.len()).map(|i| batch.row(i)));
+    rows.map(|row| row.iter().map(case::Cell::text).collect()).collect()
+}

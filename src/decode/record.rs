@@ -319,8 +319,9 @@ enum Time {
     Bad,
 }
 
-/// AWS is not older than 2006, and a later century is a slip: one such time would stretch every table.
-const TIMES: std::ops::Range<i64> = 1_136_073_600_000_000..4_102_444_800_000_000;
+/// No event is older than the epoch (masked samples are of 2000), and a later century is a slip: one such
+/// time would stretch every table.
+const TIMES: std::ops::Range<i64> = 0..4_102_444_800_000_000;
 
 impl Time {
     fn within(micros: i64) -> Self {
