@@ -21,7 +21,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Rows of a part when memory does not end it sooner.
-const PART_ROWS: usize = 250_000;
+const PART_ROWS: usize = 100_000;
 /// A part takes about this share of what a worker may hold; the rest is for the file in hand and
 /// for the columns while they are written.
 const PART_SHARE: usize = 3;
