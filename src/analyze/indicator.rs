@@ -46,7 +46,19 @@ pub(super) fn add(
     let wanted = is_in("actor", by_actor.keys().map(String::as_str).collect())
         .and(is_in("event_name", calls.into_iter().collect()));
     let columns: Vec<Expr> = COLUMNS.iter().map(|name| col(*name)).collect();
-    let frame = collect(events.clone().filter(wanted).select(columns))?;
+    // What the principal did long before or after is not brought into memory.
+    let time = || col("event_time").cast(DataType::Int64);
+    let near = events
+        .clone()
+        .filter(wanted)
+        .join(
+            spans(&by_actor)?.lazy(),
+            [col("actor")],
+            [col("actor")],
+            JoinArgs::new(JoinType::Inner),
+        )
+        .filter(time().gt_eq(col("from")).and(time().lt_eq(col("to"))));
+    let frame = collect(near.select(columns))?;
     let rows = Rows::new(&frame).map_err(|e| PolarsError::ComputeError(e.to_string().into()))?;
     let mut found: BTreeMap<String, BTreeSet<Indicator>> = BTreeMap::new();
     for row in (0..rows.len()).map(|number| rows.row(number)) {
@@ -66,6 +78,17 @@ pub(super) fn add(
         finding.indicators = few_of_each(indicators);
     }
     Ok(())
+}
+
+/// From the first to the last event of the findings of each principal.
+fn spans(by_actor: &BTreeMap<String, Vec<&mut Finding>>) -> PolarsResult<DataFrame> {
+    let bound = |findings: &Vec<&mut Finding>| {
+        let first = findings.iter().map(|f| f.first.0).min().unwrap_or_default();
+        (first, findings.iter().map(|f| f.last.0).max().unwrap_or_default())
+    };
+    let (from, to): (Vec<i64>, Vec<i64>) = by_actor.values().map(bound).unzip();
+    let actors: Vec<&str> = by_actor.keys().map(String::as_str).collect();
+    df!("actor" => actors, "from" => from, "to" => to)
 }
 
 /// Whether an event of its principal is one of the finding: as its query asks.
