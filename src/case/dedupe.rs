@@ -36,10 +36,10 @@ pub(super) struct Key {
 const KEY_BYTES: usize = 33;
 const AMENDMENT_BYTES: usize = 20;
 const COUNT_BYTES: usize = 4;
-/// What one key costs while a slice is sorted, and the share of the memory that a slice may take:
-/// the list of it grows by doubling, and the keys of a part stand beside it.
-const SORT_BYTES: u64 = 80;
-const SLICE_SHARE: u64 = 4;
+/// What one key costs while a slice is searched for repeats, and the share of the memory that a
+/// slice may take: where all is repeated, twice that of whole entries comes on top.
+const SORT_BYTES: u64 = 8;
+const SLICE_SHARE: u64 = 32;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -164,7 +164,12 @@ pub(super) fn repeats(parts: &[PartKeys], memory_bytes: u64) -> Result<Repeats, 
     for slice in 0..slices {
         // The top 32 bits, scaled to the number of slices.
         let within = |hash: u128| ((hash >> 96) as u64 * slices) >> 32 == slice;
-        let mut entries = entries(parts, within)?;
+        let repeated = repeated(parts, (total / KEY_BYTES as u64 / slices) as usize, within)?;
+        if repeated.is_empty() {
+            continue;
+        }
+        let is_repeated = |hash: u128| repeated.binary_search(&(hash as u64)).is_ok();
+        let mut entries = entries(parts, |hash| within(hash) && is_repeated(hash))?;
         entries.sort_unstable_by_key(|e| (e.hash, e.order));
         for group in entries.chunk_by(|a, b| a.hash == b.hash) {
             repeats.add(group);
@@ -174,6 +179,32 @@ pub(super) fn repeats(parts: &[PartKeys], memory_bytes: u64) -> Result<Repeats, 
         rows.sort_unstable();
     }
     Ok(repeats)
+}
+
+/// Half of each hash that is there more than once, sorted. Most events are there once: only this
+/// little is kept of them.
+fn repeated(
+    parts: &[PartKeys],
+    expected: usize,
+    within: impl Fn(u128) -> bool,
+) -> Result<Vec<u64>, Error> {
+    let mut hashes = Vec::with_capacity(expected + expected / 16);
+    for part in parts {
+        for key in read_keys(&part.path)? {
+            let hashes_of_key = [key.hash, key.amends].into_iter();
+            hashes.extend(hashes_of_key.filter(|h| *h != 0 && within(*h)).map(|h| h as u64));
+        }
+    }
+    hashes.sort_unstable();
+    let mut last = None;
+    let mut repeated = Vec::new();
+    for hash in hashes {
+        if last == Some(hash) && repeated.last() != Some(&hash) {
+            repeated.push(hash);
+        }
+        last = Some(hash);
+    }
+    Ok(repeated)
 }
 
 /// Rising: notices that an event is replaced, then the longest body, first file, first place.
