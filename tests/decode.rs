@@ -158,3 +158,19 @@ proptest! {
         assert_account(&decoded, rebuilt.len());
     }
 }
+
+/// Found by fuzzing.
+#[test]
+fn what_stands_around_damage_is_read_and_the_damage_told() {
+    let text = br#"{"Records":[{"eventTime":"2024-05-03T10:00:00Z","eventName":"before"},{"eventTime":"2024-05-03T10:00:01Z",]]},{"eventTime":"2024-05-03T10:00:02Z","eventName":"after"}]}"#;
+    let (rebuilt, decoded) = read(text);
+    let names: Vec<&Value> = rebuilt.iter().map(|r| &r["eventName"]).collect();
+    assert_eq!(names, ["before", "after"], "{decoded:?}");
+    assert!(!decoded.rejected.is_empty());
+
+    let caps = Caps { window_bytes: 2 << 10, record_bytes: 1 << 10, ..Caps::default() };
+    for caps in [caps, Caps::default()] {
+        let decoded = decode(b"{,},", &caps, &mut Scratch::default(), &mut Rebuilt::default());
+        assert!(decoded.pushed == 0 && !decoded.rejected.is_empty(), "{decoded:?}");
+    }
+}

@@ -12,10 +12,15 @@ pub mod model;
 
 use decode::{Caps, Decoded, Kind, Record, Scratch, Sink, decode};
 
-/// Small, so that bombs stay cheap and caps are met.
+/// Small, so that bombs stay cheap, caps are met and texts are read in pieces.
 #[must_use]
 pub fn caps() -> Caps {
-    Caps { inflated_bytes: 4 << 20, ..Caps::default() }
+    Caps {
+        inflated_bytes: 4 << 20,
+        record_bytes: 1 << 10,
+        window_bytes: 2 << 10,
+        ..Caps::default()
+    }
 }
 
 /// The fields that are compared, copied.
