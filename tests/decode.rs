@@ -86,7 +86,11 @@ impl Sink for Rebuilt {
         {
             out.extend(flag.map(|flag| (key.to_owned(), Value::from(flag))));
         }
-        let raw = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
+        // Numbers out of range and half surrogates are kept as they stand; serde_json refuses them.
+        let raw = |bytes: &[u8]| {
+            let text = || Value::from(String::from_utf8_lossy(bytes).into_owned());
+            serde_json::from_slice::<Value>(bytes).unwrap_or_else(|_| text())
+        };
         for (key, nested) in [
             ("userIdentity", record.user_identity),
             ("requestParameters", record.request_parameters),

@@ -74,6 +74,12 @@ pub(super) fn records_from<S: Sink>(
                 // Inside of a bad object another may begin: a quote or bracket was lost before it.
                 Err(fault) => {
                     search.spend(end - start);
+                    // Not a record but a whole list of them, which is gone through one by one.
+                    if let Some(list) = cut::list_start(&raw[start..end]) {
+                        reader.reject(fault.reason, 0, &fault.detail);
+                        at = start + list;
+                        continue;
+                    }
                     at = search.next_start(start + 1).filter(|next| *next < end).unwrap_or(end);
                     (fault.reason, fault.detail)
                 }

@@ -9,7 +9,7 @@ use super::container::{self, Reader};
 use super::elements::{self, Stop};
 use super::inflate::{self, Damage};
 use super::record::Record;
-use super::{Caps, Decoded, Kind, Scratch, Sink, pieces, salvage, table, text};
+use super::{Caps, Decoded, Kind, Rejected, Scratch, Sink, pieces, salvage, table, text};
 use crate::model::RejectReason;
 use std::io::{self, BufReader, Cursor, Read};
 
@@ -69,6 +69,14 @@ impl<'p, S: Sink> Pass<'p, S> {
             (0, true, _) => Kind::Broken,
             (0, false, false) => Kind::Foreign,
         };
+        if decoded.kind == Kind::Broken && decoded.rejected.is_empty() {
+            decoded.rejected.push(Rejected {
+                reason: RejectReason::InvalidJson,
+                count: 0,
+                detail: "nothing in it could be read".to_owned(),
+                member: None,
+            });
+        }
         decoded
     }
 
