@@ -1,7 +1,7 @@
 //! One part of the event table as a Parquet file.
 //!
-//! Dictionary columns are written from their codes, so no value is hashed a second time; their type
-//! in the file is plain text, so that every engine (and SQL's LIKE) sees strings.
+//! Text columns come as finished pages (`pages`), the few others as arrays. All text is plain text in
+//! the file, dictionary or not, so that every engine (and SQL's LIKE) sees strings.
 
 use super::Error;
 use super::builder::{Column, Lists, Text};
