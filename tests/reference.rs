@@ -60,6 +60,11 @@ impl Sink for Rebuilt {
         out.extend(nested.iter().filter_map(|(k, v)| Some(((*k).to_owned(), raw((*v)?)))));
         // What no field can give back exactly; it wins over a field that was read from it.
         out.extend(record.extra.iter().map(|(key, bytes)| ((*key).to_owned(), raw(bytes))));
+        // Keys in another case: that is all of it.
+        if out["eventTime"].is_null() {
+            let whole = record.extra.iter().filter(|(key, _)| *key != "eventTime");
+            out = whole.map(|(key, bytes)| ((*key).to_owned(), raw(bytes))).collect();
+        }
         self.records.push(Value::from(out));
     }
 
@@ -105,12 +110,15 @@ fn is_record(object: &Map<String, Value>) -> bool {
     let names = ["eventName", "eventSource", "eventTime", "eventID", "eventVersion"];
     let named = names.iter().filter(|name| object.get(**name).is_some_and(|v| !v.is_null()));
     let source = object.get("eventSource").and_then(Value::as_str).unwrap_or_default();
-    named.count() >= 2 && !source.starts_with("aws:")
+    let lower = names.iter().filter(|name| object.contains_key(&name.to_lowercase()));
+    let is_lower = lower.count() >= 3 && !names.iter().any(|name| object.contains_key(*name));
+    is_lower || named.count() >= 2 && !source.starts_with("aws:")
 }
 
 /// The record, unless its time cannot be read.
 fn with_time(object: &Map<String, Value>) -> Option<Value> {
-    Timestamp::parse(object.get("eventTime")?.as_str()?)?;
+    let time = object.get("eventTime").or_else(|| object.get("eventtime"))?;
+    Timestamp::parse(time.as_str()?)?;
     Some(Value::from(object.clone()))
 }
 

@@ -1,6 +1,6 @@
 //! Nothing is lost: every record prints from the case as it was read.
 
-use crate::support::{ingest_path, shared_data};
+use crate::support::{ingest_path, rows, shared_data};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -55,4 +55,34 @@ fn odd_records_print_back_as_they_were() {
     ]}"#;
     std::fs::write(dir.path().join("odd.json"), odd).unwrap();
     assert_same(dir.path());
+}
+
+/// Tables that know no case give records back in lower case. In any other record, a key that differs
+/// from a known one in its case is a key of its own.
+#[test]
+fn records_in_another_case_are_understood_and_print_back_as_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let records = r#"{"Records":[
+      {"eventversion":"1.08","eventtime":"2024-05-03 10:00:00","eventid":"a","eventname":"DeleteTrail",
+       "eventsource":"cloudtrail.amazonaws.com","readonly":false,"recipientAccountId":"111122223333",
+       "useridentity":{"type":"IAMUser","arn":"arn:aws:iam::1:user/eve","accountid":"1"},
+       "resources":[{"arn":"arn:aws:s3:::b"}],"errorcode":null,"p_log_type":"AWS.CloudTrail"},
+      {"EVENTTIME":"2024-05-03T10:00:01Z","EVENTNAME":"GetUser","EVENTSOURCE":"iam.amazonaws.com"},
+      {"eventTime":"2024-05-03T10:00:02Z","eventID":"c","eventName":"ListUsers","eventname":"Other",
+       "eventtime":"never","EVENTID":null,"eventSource":"iam.amazonaws.com"}
+    ]}"#;
+    std::fs::write(dir.path().join("records.json"), records).unwrap();
+    assert_same(dir.path());
+    let case = tempfile::tempdir().unwrap();
+    let case = ingest_path(dir.path(), case.path());
+    let columns = "event_time, event_name, event_id, actor, user_identity_account_id, error_code";
+    let rows = rows(&case, &format!("SELECT {columns} FROM events ORDER BY event_time"));
+    assert_eq!(
+        rows,
+        [
+            ["2024-05-03T10:00:00Z", "DeleteTrail", "a", "arn:aws:iam::1:user/eve", "1", ""],
+            ["2024-05-03T10:00:01Z", "GetUser", "", "", "", ""],
+            ["2024-05-03T10:00:02Z", "ListUsers", "c", "", "", ""],
+        ]
+    );
 }

@@ -179,11 +179,12 @@ impl<'a> Visitor<'a> for Walk<'_, 'a> {
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<Key<'a>>()? {
-            let key = &*key.0;
-            if let Some((.., place)) = INTO.iter().find(|(p, k, _)| *p == self.place && *k == key) {
+            // Tables that know no case give everything back in lower case.
+            let is = |k: &str| key.0.eq_ignore_ascii_case(k);
+            if let Some((.., place)) = INTO.iter().find(|(p, k, _)| *p == self.place && is(k)) {
                 map.next_value_seed(Walk { fields: self.fields, place: *place })?;
             } else if let Some(i) =
-                FIELDS.iter().position(|(_, p, k)| *p == self.place && *k == key)
+                FIELDS.iter().position(|(_, p, k)| *p == self.place && is(k))
             {
                 self.fields[i] = map.next_value_seed(Scalar)?;
             } else {

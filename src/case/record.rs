@@ -2,6 +2,7 @@
 
 use super::rows::Row;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// CloudTrail's key and our column, for scalars that are text.
 const TEXTS: [(&str, &str); 17] = [
@@ -51,8 +52,14 @@ pub fn columns() -> Vec<&'static str> {
 /// The record as JSON text. Fields that no column gives back exactly come from `extra`, which wins.
 #[must_use]
 pub fn print(row: Row<'_>) -> String {
-    let extra: serde_json::Map<String, serde_json::Value> =
+    // Raw values, so that numbers keep their spelling.
+    let mut extra: BTreeMap<String, Box<RawValue>> =
         row.text("extra").and_then(|e| serde_json::from_str(e).ok()).unwrap_or_default();
+    // Keys in another case: `extra` is the whole record (`decode::Record`).
+    let is_whole = extra.get("eventTime").is_some_and(|time| time.get() == "null");
+    if is_whole {
+        extra.remove("eventTime");
+    }
     let mut out = String::from("{");
     let mut put = |key: &str, value: &str| {
         if out.len() > 1 {
@@ -62,6 +69,21 @@ pub fn print(row: Row<'_>) -> String {
         out.push(':');
         out.push_str(value);
     };
+    if !is_whole {
+        columns_of(row, &extra, &mut put);
+    }
+    for (key, value) in &extra {
+        put(key, value.get());
+    }
+    out.push('}');
+    out
+}
+
+fn columns_of(
+    row: Row<'_>,
+    extra: &BTreeMap<String, Box<RawValue>>,
+    put: &mut impl FnMut(&str, &str),
+) {
     if !extra.contains_key("eventTime") {
         put("eventTime", &quote(&row.time().to_string()));
     }
@@ -81,14 +103,6 @@ pub fn print(row: Row<'_>) -> String {
             put(key, json);
         }
     }
-    // Raw values, so that numbers keep their spelling.
-    let raw: std::collections::BTreeMap<String, Box<RawValue>> =
-        row.text("extra").and_then(|e| serde_json::from_str(e).ok()).unwrap_or_default();
-    for (key, value) in &raw {
-        put(key, value.get());
-    }
-    out.push('}');
-    out
 }
 
 fn quote(text: &str) -> String {

@@ -7,7 +7,7 @@
 
 use super::envelope::Envelope;
 use super::parser::Parser;
-use super::record::Record;
+use super::record::{NAMES, Record};
 use super::walk::{Cursor, Value};
 use super::{Caps, Decoded, Rejected, Sink};
 use crate::model::RejectReason;
@@ -170,12 +170,16 @@ impl<'s, S: Sink> Reader<'s, S> {
 
     /// Reads the object at the cursor as a record; whether it is one, sound or not.
     fn record<'a>(&mut self, cursor: &mut Cursor<'a>, record: &mut Record<'a>) -> bool {
-        let start = cursor.mark();
-        let outcome = record.read(self.index(), cursor);
+        let start = cursor.clone();
+        let mut outcome = record.read(self.index(), cursor);
         if !is_record(record, outcome) {
-            return false;
+            if !record.is_in_another_case() {
+                return false;
+            }
+            *cursor = start.clone();
+            outcome = record.read_in_any_case(self.index(), cursor);
         }
-        self.push(record, outcome, cursor.since(start).len());
+        self.push(record, outcome, cursor.since(start.mark()).len());
         true
     }
 
@@ -234,17 +238,19 @@ impl<'s, S: Sink> Reader<'s, S> {
         if found {
             return true;
         }
-        if names >= 2 {
-            *cursor = start;
-            return self.named(len, cursor);
-        }
         if envelope.lookup.is_some() {
             return self.lookup(&envelope, nested);
+        }
+        let after = cursor.clone();
+        if names >= 2 {
+            *cursor = start.clone();
+            if self.named(len, cursor) {
+                return true;
+            }
         }
         if envelope.is_foreign || level >= WRAPS_MAX {
             return false;
         }
-        let after = cursor.clone();
         *cursor = start;
         let found = self.search(len, cursor, nested, level);
         *cursor = after;
@@ -355,8 +361,7 @@ pub(super) fn looks_like_records(text: &[u8]) -> bool {
 }
 
 fn is_name(key: &str) -> bool {
-    matches!(key, "eventName" | "eventSource" | "eventTime" | "eventID" | "eventVersion")
-        || matches!(key, "eventname" | "eventsource" | "eventtime" | "eventid" | "eventversion")
+    NAMES.iter().any(|name| key.eq_ignore_ascii_case(name))
 }
 
 /// At least two of a record's names. S3 notifications have them all, and a source of their own kind.

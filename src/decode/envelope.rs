@@ -28,8 +28,8 @@ impl<'a> Envelope<'a> {
                 return;
             }
             ("Resources", Value::Array { len }) if len > 0 => {
-                self.resource_names = names(&mut cursor.clone(), len);
-                self.resources = Some(cursor.raw_value());
+                let names = &mut self.resource_names;
+                self.resources = Some(cursor.members(&["ResourceName"], |name| names.push(name)));
                 return;
             }
             _ => {}
@@ -47,30 +47,4 @@ impl<'a> Envelope<'a> {
             record.resource_arns.extend(&self.resource_names);
         }
     }
-}
-
-/// `ResourceName` of every element of the list at the cursor.
-fn names<'a>(cursor: &mut Cursor<'a>, len: usize) -> Vec<&'a str> {
-    let mut names = Vec::new();
-    cursor.enter();
-    for _ in 0..len {
-        if let Value::Object { len } = cursor.peek() {
-            cursor.enter();
-            if len == 0 {
-                cursor.leave_empty();
-            }
-            for _ in 0..len {
-                let key = cursor.key();
-                if let ("ResourceName", Value::String(name)) = (key, cursor.peek()) {
-                    names.push(name);
-                }
-                cursor.raw_value();
-                cursor.separator();
-            }
-        } else {
-            cursor.raw_value();
-        }
-        cursor.separator();
-    }
-    names
 }

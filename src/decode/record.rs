@@ -3,6 +3,26 @@
 use super::walk::{Cursor, Value};
 use crate::model::RejectReason;
 
+/// The keys by which records are known.
+pub(super) const NAMES: [&str; 5] =
+    ["eventName", "eventSource", "eventTime", "eventID", "eventVersion"];
+/// How many of them, in another case, make a record: names of that kind are common in other logs.
+const NAMES_IN_ANY_CASE: usize = 3;
+
+/// The field of a key as CloudTrail spells it, and of one that is spelled in another case.
+macro_rules! keys {
+    ($($key:literal => $field:expr,)+) => {
+        fn of(key: &str) -> Option<Self> {
+            Some(match key { $($key => $field,)+ _ => return None })
+        }
+
+        fn in_any_case(key: &str) -> Option<Self> {
+            $(if key.eq_ignore_ascii_case($key) { return Some($field); })+
+            None
+        }
+    };
+}
+
 /// Top-level scalars, in no order that matters. Adding one here and in `case::columns` is all it takes.
 macro_rules! text_fields {
     ($($field:ident = $key:literal),+ $(,)?) => {
@@ -43,25 +63,22 @@ macro_rules! text_fields {
         enum Field { $($field,)+ Time, Bool(Flag), Json(Nested) }
 
         impl Field {
-            fn of(key: &str) -> Option<Self> {
-                Some(match key {
-                    $($key => Self::$field,)+
-                    "eventTime" => Self::Time,
-                    "readOnly" => Self::Bool(Flag::ReadOnly),
-                    "managementEvent" => Self::Bool(Flag::ManagementEvent),
-                    "userIdentity" => Self::Json(Nested::UserIdentity),
-                    "requestParameters" => Self::Json(Nested::RequestParameters),
-                    "responseElements" => Self::Json(Nested::ResponseElements),
-                    "additionalEventData" => Self::Json(Nested::AdditionalEventData),
-                    "resources" => Self::Json(Nested::Resources),
-                    "tlsDetails" => Self::Json(Nested::TlsDetails),
-                    "serviceEventDetails" => Self::Json(Nested::ServiceEventDetails),
-                    "insightDetails" => Self::Json(Nested::InsightDetails),
-                    "edgeDeviceDetails" => Self::Json(Nested::EdgeDeviceDetails),
-                    "eventContext" => Self::Json(Nested::EventContext),
-                    "addendum" => Self::Json(Nested::Addendum),
-                    _ => return None,
-                })
+            keys! {
+                $($key => Self::$field,)+
+                "eventTime" => Self::Time,
+                "readOnly" => Self::Bool(Flag::ReadOnly),
+                "managementEvent" => Self::Bool(Flag::ManagementEvent),
+                "userIdentity" => Self::Json(Nested::UserIdentity),
+                "requestParameters" => Self::Json(Nested::RequestParameters),
+                "responseElements" => Self::Json(Nested::ResponseElements),
+                "additionalEventData" => Self::Json(Nested::AdditionalEventData),
+                "resources" => Self::Json(Nested::Resources),
+                "tlsDetails" => Self::Json(Nested::TlsDetails),
+                "serviceEventDetails" => Self::Json(Nested::ServiceEventDetails),
+                "insightDetails" => Self::Json(Nested::InsightDetails),
+                "edgeDeviceDetails" => Self::Json(Nested::EdgeDeviceDetails),
+                "eventContext" => Self::Json(Nested::EventContext),
+                "addendum" => Self::Json(Nested::Addendum),
             }
         }
 
@@ -130,21 +147,72 @@ impl<'a> Record<'a> {
         }
         for _ in 0..len {
             let key = cursor.key();
-            match Field::of(key) {
-                None => self.keep_raw(key, cursor),
-                Some(Field::Time) => time = self.read_time(key, cursor),
-                Some(Field::Bool(flag)) => self.read_flag(flag, key, cursor),
-                Some(Field::Json(nested)) => self.read_nested(nested, cursor),
-                Some(field) => self.read_text(field, key, cursor),
-            }
+            self.read_field(Field::of(key), key, &mut time, cursor);
             cursor.separator();
         }
+        self.take_time(time)
+    }
+
+    #[inline]
+    fn read_field(
+        &mut self,
+        field: Option<Field>,
+        key: &'a str,
+        time: &mut Time,
+        cursor: &mut Cursor<'a>,
+    ) {
+        match field {
+            None => self.keep_raw(key, cursor),
+            Some(Field::Time) => *time = self.read_time(key, cursor),
+            Some(Field::Bool(flag)) => self.read_flag(flag, key, cursor),
+            Some(Field::Json(nested)) => self.read_nested(nested, cursor),
+            Some(field) => self.read_text(field, key, cursor),
+        }
+    }
+
+    fn take_time(&mut self, time: Time) -> Result<(), RejectReason> {
         match time {
             Time::At(micros) => self.event_time = micros,
             Time::Missing => return Err(RejectReason::MissingEventTime),
             Time::Bad => return Err(RejectReason::BadEventTime),
         }
         Ok(())
+    }
+
+    /// Whether what was read is a record whose keys are all spelled in another case, as tables that
+    /// know no case give them back. An entry of LookupEvents looks like one and holds one.
+    #[cold]
+    pub(super) fn is_in_another_case(&self) -> bool {
+        let has = |name: &&&str| self.extra.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
+        let is_known = |(key, _): &(&str, _)| NAMES.contains(key) || *key == "CloudTrailEvent";
+        let texts = [self.event_name, self.event_source, self.event_id, self.event_version];
+        texts.iter().all(Option::is_none)
+            && !self.extra.iter().any(is_known)
+            && NAMES.iter().filter(has).count() >= NAMES_IN_ANY_CASE
+    }
+
+    /// Reads the object at the cursor with its keys in any case. All of it stands in `extra` too, as
+    /// it was spelled; the `eventTime` of null there, which no record that is kept has, says so.
+    #[cold]
+    pub(super) fn read_in_any_case(
+        &mut self,
+        index: u32,
+        cursor: &mut Cursor<'a>,
+    ) -> Result<(), RejectReason> {
+        let Value::Object { len } = cursor.peek() else { return Err(RejectReason::NotARecord) };
+        self.clear(index);
+        let (mut time, mut whole) = (Time::Missing, Self::default());
+        cursor.enter();
+        for _ in 0..len {
+            let key = cursor.key();
+            whole.keep_raw(key, &mut cursor.clone());
+            self.read_field(Field::in_any_case(key), key, &mut time, cursor);
+            cursor.separator();
+        }
+        whole.extra.push(("eventTime", b"null"));
+        self.extra = whole.extra;
+        self.duplicate_keys = whole.duplicate_keys;
+        self.take_time(time)
     }
 
     fn clear(&mut self, index: u32) {
@@ -252,10 +320,9 @@ impl<'a> Record<'a> {
     }
 
     fn read_nested(&mut self, nested: Nested, cursor: &mut Cursor<'a>) {
-        let raw = if nested == Nested::Resources && matches!(cursor.peek(), Value::Array { .. }) {
-            self.read_resources(cursor)
-        } else {
-            cursor.raw_value()
+        let raw = match nested {
+            Nested::Resources => self.read_resources(cursor),
+            _ => cursor.raw_value(),
         };
         let slot = match nested {
             Nested::UserIdentity => &mut self.user_identity,
@@ -277,38 +344,8 @@ impl<'a> Record<'a> {
 
     /// Walks `resources` for the names, then returns its bytes like any other nested value.
     fn read_resources(&mut self, cursor: &mut Cursor<'a>) -> &'a [u8] {
-        let start = cursor.mark();
-        let Value::Array { len } = cursor.peek() else { return cursor.raw_value() };
         self.resource_arns.clear();
-        cursor.enter();
-        if len == 0 {
-            cursor.leave_empty();
-        }
-        for _ in 0..len {
-            if let Value::Object { len } = cursor.peek() {
-                cursor.enter();
-                if len == 0 {
-                    cursor.leave_empty();
-                }
-                for _ in 0..len {
-                    let key = cursor.key();
-                    match (key, cursor.peek()) {
-                        ("ARN" | "ARNPrefix" | "arn", Value::String(name)) => {
-                            self.resource_arns.push(name);
-                            cursor.skip_scalar();
-                        }
-                        _ => {
-                            cursor.raw_value();
-                        }
-                    }
-                    cursor.separator();
-                }
-            } else {
-                cursor.raw_value();
-            }
-            cursor.separator();
-        }
-        cursor.since(start)
+        cursor.members(&["ARN", "ARNPrefix", "arn"], |name| self.resource_arns.push(name))
     }
 }
 

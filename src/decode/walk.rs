@@ -105,6 +105,41 @@ impl<'a> Cursor<'a> {
         self.raw.as_bytes()[start..end].trim_ascii_end()
     }
 
+    /// The same; hands out the texts that stand under one of `keys` in the objects of a list.
+    pub(super) fn members(&mut self, keys: &[&str], mut take: impl FnMut(&'a str)) -> &'a [u8] {
+        let Value::Array { len } = self.peek() else { return self.raw_value() };
+        let start = self.mark();
+        self.enter();
+        if len == 0 {
+            self.leave_empty();
+        }
+        for _ in 0..len {
+            if let Value::Object { len } = self.peek() {
+                self.enter();
+                if len == 0 {
+                    self.leave_empty();
+                }
+                for _ in 0..len {
+                    let key = self.key();
+                    match self.peek() {
+                        Value::String(text) if keys.contains(&key) => {
+                            take(text);
+                            self.skip_scalar();
+                        }
+                        _ => {
+                            self.raw_value();
+                        }
+                    }
+                    self.separator();
+                }
+            } else {
+                self.raw_value();
+            }
+            self.separator();
+        }
+        self.since(start)
+    }
+
     /// The offset of the value at the cursor.
     #[inline]
     pub(super) fn mark(&self) -> usize {
