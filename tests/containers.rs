@@ -267,7 +267,7 @@ fn damage_costs_its_record_and_is_told_whole_and_in_pieces() {
             r#"{"eventName":"a","eventID":"b"}"#.to_owned(),
             Some((R::MissingEventTime, 1)),
         ),
-        ("aggregated", aggregated, Some((R::Aggregated, 1))),
+        ("aggregated", aggregated, Some((R::MissingEventTime, 1))),
         ("too deep", deep, Some((R::TooDeep, 1))),
         ("too large", large, Some((R::OverRecordCap, 1))),
         ("bad syntax", r#"{"eventName":}"#.to_owned(), Some((R::InvalidJson, 1))),

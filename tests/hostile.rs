@@ -85,7 +85,7 @@ const SAMPLES: [(&str, u64, u64); 10] = [
     ("cloud_custodian_cwe", 23, 1),
     ("fivexl_test_events.json", 9, 0),
     ("streamalert_tests.ndjson", 42, 19),
-    ("panther_tests.ndjson", 230, 16),
+    ("panther_tests.ndjson", 233, 13),
     ("umccr", 206, 0),
     ("stratus", 130, 0),
 ];

@@ -13,6 +13,7 @@ mod determinism;
 mod facts;
 mod hostile;
 mod incident;
+mod ledger;
 mod query;
 mod reference;
 mod resume;

@@ -243,6 +243,45 @@ fn an_ingest_killed_at_any_moment_goes_on_and_ends_equal() {
     assert_eq!(report(dir.path(), "case-1"), report(dir.path(), "whole"));
 }
 
+/// Parts of one file are written while it is read: killed in its middle, an ingest leaves rows that
+/// count only when the file has been read to its end.
+#[test]
+fn a_large_file_makes_many_parts_and_killed_in_its_middle_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut lines = String::new();
+    let corpus = Corpus::new(Recipe::new(Shape::FewLarge, 12_000, 12));
+    let mut json = Vec::new();
+    for file in 0..corpus.files() {
+        corpus.file_bytes(file, &mut json);
+        let document: Value = serde_json::from_slice(&json).unwrap();
+        for record in document["Records"].as_array().unwrap() {
+            lines += &format!("{record}\n");
+        }
+    }
+    fs::create_dir(dir.path().join("archive")).unwrap();
+    fs::write(dir.path().join("archive/all.ndjson"), lines).unwrap();
+    let ingest = |case: &str| {
+        let mut command = run(dir.path());
+        command.args(["ingest", "archive", "--case", case]).args(SMALL);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    ended_well(&ingest("whole").output().unwrap());
+    let whole = content_of(SOME, &dir.path().join("whole"));
+    let parts = Case::open(&dir.path().join("whole")).unwrap().manifest.parts.len();
+    assert!(whole.0.len() == 12_000 && parts > 2, "{} rows in {parts} parts", whole.0.len());
+
+    let case = dir.path().join("case");
+    let mut child = ingest("case").spawn().unwrap();
+    until_new_files(&case, 5, &mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let journal = fs::read_to_string(case.join("journal.ndjson")).unwrap();
+    assert!(journal.contains("part-00000") && !journal.contains("all.ndjson"), "{journal}");
+    ended_well(&ingest("case").output().unwrap());
+    assert_equal(&content_of(SOME, &case), &whole, "killed within a file");
+}
+
 /// A limit on the size of files fails a write as a full disk does, and needs no rights.
 #[cfg(unix)]
 #[test]

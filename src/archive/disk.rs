@@ -20,6 +20,7 @@ pub enum Error {
 pub struct Disk {
     inputs: Vec<Input>,
     skipped: u64,
+    digests: u64,
 }
 
 impl Disk {
@@ -28,7 +29,7 @@ impl Disk {
     /// # Errors
     /// When a SOURCE is missing, unreadable or holds nothing to read.
     pub fn list(sources: &[PathBuf]) -> Result<Self, Error> {
-        let mut disk = Self { inputs: Vec::new(), skipped: 0 };
+        let mut disk = Self { inputs: Vec::new(), skipped: 0, digests: 0 };
         for source in sources {
             let prefix =
                 if sources.len() > 1 { format!("{}/", source.display()) } else { String::new() };
@@ -95,7 +96,10 @@ impl Disk {
                 KeyKind::Events | KeyKind::Candidate => {
                     self.push(source, entry.path(), prefix, metadata);
                 }
-                KeyKind::Digest | KeyKind::Aggregated | KeyKind::Other => self.skipped += 1,
+                kind => {
+                    self.skipped += 1;
+                    self.digests += u64::from(kind == KeyKind::Digest);
+                }
             }
         }
         if files == 0 && self.inputs.len() == before {
@@ -127,6 +131,10 @@ impl Source for Disk {
 
     fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    fn digests(&self) -> u64 {
+        self.digests
     }
 
     fn open(&self, input: &Input) -> io::Result<Box<dyn Read + '_>> {

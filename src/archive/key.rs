@@ -5,12 +5,10 @@ use crate::model::Timestamp;
 /// What the kind folder or the file name promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
-    /// Trail files of events, Insights or network activity.
+    /// Trail files of events, Insights, network activity or aggregated events.
     Events,
     /// Integrity digests: no events.
     Digest,
-    /// Five-minute roll-ups with a schema of their own.
-    Aggregated,
     /// Looks like a file that may hold records, wherever it came from.
     Candidate,
     /// A text, a picture, an index: nothing to read.
@@ -86,9 +84,11 @@ impl<'a> Key<'a> {
             return None;
         }
         let kind = match segments.next()? {
-            "CloudTrail" | "CloudTrail-Insight" | "CloudTrail-NetworkActivity" => KeyKind::Events,
+            "CloudTrail"
+            | "CloudTrail-Insight"
+            | "CloudTrail-NetworkActivity"
+            | "CloudTrail-Aggregated" => KeyKind::Events,
             "CloudTrail-Digest" => KeyKind::Digest,
-            "CloudTrail-Aggregated" => KeyKind::Aggregated,
             _ => return None,
         };
         let region = segments.next();

@@ -41,6 +41,11 @@ pub trait Source: Sync {
     /// Files that were seen and left out because of their name (digests, texts, ...).
     fn skipped(&self) -> u64;
 
+    /// Of these, integrity digests.
+    fn digests(&self) -> u64 {
+        0
+    }
+
     /// Opens one input, to be read from its beginning.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Records to columns: the sink of decode, and the arrays of one part.
+//! Records to columns: the arrays of one part.
 
 use super::columns::{
     DICTS, ERROR_CODE, EVENT_NAME, EVENT_SOURCE, FLAGS, SOURCE_IP, TEXTS, USER_AGENT, USER_IDENTITY,
@@ -7,7 +7,7 @@ use super::identity::{self, Identity};
 use super::intern::{Dict, NULL};
 use super::pages::{self, TextPages};
 use super::{dedupe, derive};
-use crate::decode::{Record, Sink};
+use crate::decode::Record;
 use crate::model::Outcome;
 use polars_parquet::parquet::page::CompressedPage;
 
@@ -65,7 +65,6 @@ pub(super) struct Builder {
     indexes: Vec<u32>,
     keys: Vec<dedupe::Key>,
     scratch: Vec<u8>,
-    pub(super) duplicate_keys: u64,
 }
 
 impl Builder {
@@ -80,13 +79,12 @@ impl Builder {
         dicts + texts + fixed + self.extra.heap_bytes() + self.arns.items.heap_bytes()
     }
 
-    /// The sink for records of one file.
-    pub(super) fn file<'b>(&'b mut self, path: &str) -> FileSink<'b> {
-        let file = self.files.values.code(path.as_bytes());
-        FileSink { builder: self, path: path.to_owned(), file }
+    /// The code of a file, for rows that are pushed.
+    pub(super) fn file(&mut self, name: &str) -> u32 {
+        self.files.values.code(name.as_bytes())
     }
 
-    fn push(&mut self, record: &Record<'_>, file: u32) {
+    pub(super) fn push(&mut self, record: &Record<'_>, file: u32) {
         self.times.push(record.event_time);
         for (dict, (_, value)) in self.dicts.iter_mut().zip(&DICTS) {
             dict.push(value(record));
@@ -106,7 +104,6 @@ impl Builder {
         self.files.codes.push(file);
         self.indexes.push(record.index);
         self.keys.push(dedupe::Key::of(record, file));
-        self.duplicate_keys += u64::from(record.duplicate_keys);
     }
 
     /// What no column can give back, as one JSON object.
@@ -129,11 +126,9 @@ impl Builder {
         self.extra.push(Some(&self.scratch));
     }
 
-    /// The finished columns in their order in the file, the files they came from, and the keys by
-    /// which duplicates are found. The builder is empty again and keeps its buffers.
+    /// The finished columns in their order in the file, and the keys by which duplicates are found. The builder is empty again and keeps its buffers.
     pub(super) fn take(&mut self) -> Taken {
         let rows = self.rows();
-        let files = self.files.values.iter().map(lossy).collect();
         let mut columns = vec![("event_time", Column::Time(refill(&mut self.times)))];
         self.derived(&mut columns);
         for (dict, (name, _)) in self.dicts.iter_mut().zip(&DICTS) {
@@ -152,7 +147,7 @@ impl Builder {
         columns.push(("source_index", Column::Index(refill(&mut self.indexes))));
         self.files.clear();
         self.failed_login.clear();
-        Taken { rows, columns, files, keys: refill(&mut self.keys) }
+        Taken { rows, columns, keys: refill(&mut self.keys) }
     }
 
     fn derived(&self, out: &mut Vec<(&'static str, Column)>) {
@@ -227,24 +222,5 @@ pub(super) fn lossy(value: &[u8]) -> String {
 pub(super) struct Taken {
     pub(super) rows: usize,
     pub(super) columns: Vec<(&'static str, Column)>,
-    pub(super) files: Vec<String>,
     pub(super) keys: Vec<dedupe::Key>,
-}
-
-/// Pushes the records of one file.
-pub(super) struct FileSink<'b> {
-    builder: &'b mut Builder,
-    path: String,
-    file: u32,
-}
-
-impl Sink for FileSink<'_> {
-    fn record(&mut self, record: &Record<'_>) {
-        self.builder.push(record, self.file);
-    }
-
-    fn member(&mut self, name: &str) {
-        let path = format!("{}!{name}", self.path);
-        self.file = self.builder.files.values.code(path.as_bytes());
-    }
 }

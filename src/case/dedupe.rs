@@ -25,6 +25,8 @@ pub(super) struct Key {
     /// bear the same id (made up, or masked) are told apart.
     moment: u32,
     body_bytes: u32,
+    /// Hash of the record's bytes: whether two deliveries of an event say the same.
+    body: u32,
     /// Number of the file within its part.
     pub(super) file: u32,
     index: u32,
@@ -33,7 +35,7 @@ pub(super) struct Key {
 }
 
 /// On disk, without `amends`: few records amend another, so theirs stand at the end of the file.
-const KEY_BYTES: usize = 33;
+const KEY_BYTES: usize = 37;
 const AMENDMENT_BYTES: usize = 20;
 const COUNT_BYTES: usize = 4;
 /// What one key costs while a slice is searched for repeats, and the share of the memory that a
@@ -59,10 +61,11 @@ impl Key {
             .map_or(0, |a| identity(&a.original_event_id, account));
         // A record that names itself replaces nothing.
         let amends = if amends == hash { 0 } else { amends };
-        let moment = (record.event_time, record.event_name);
-        let moment = foldhash::fast::FixedState::with_seed(0).hash_one(moment) as u32;
-        let (body_bytes, index) = (record.raw_bytes, record.index);
-        Self { hash, amends, moment, body_bytes, file, index, spare: false }
+        let hasher = foldhash::fast::FixedState::with_seed(0);
+        let moment = hasher.hash_one((record.event_time, record.event_name)) as u32;
+        let body = hasher.hash_one(record.raw) as u32;
+        let body_bytes = u32::try_from(record.raw.len()).unwrap_or(u32::MAX);
+        Self { hash, amends, moment, body_bytes, body, file, index: record.index, spare: false }
     }
 
     pub(super) fn placed(self, spare: bool) -> Self {
@@ -71,7 +74,7 @@ impl Key {
 
     fn print(self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.hash.to_le_bytes());
-        for number in [self.moment, self.body_bytes, self.file, self.index] {
+        for number in [self.moment, self.body_bytes, self.body, self.file, self.index] {
             out.extend_from_slice(&number.to_le_bytes());
         }
         out.push(u8::from(self.spare));
@@ -83,9 +86,10 @@ impl Key {
             amends: 0,
             moment: number(&bytes[16..20]),
             body_bytes: number(&bytes[20..24]),
-            file: number(&bytes[24..28]),
-            index: number(&bytes[28..32]),
-            spare: bytes[32] != 0,
+            body: number(&bytes[24..28]),
+            file: number(&bytes[28..32]),
+            index: number(&bytes[32..36]),
+            spare: bytes[36] != 0,
         }
     }
 }
@@ -149,7 +153,7 @@ pub(super) struct PartKeys {
 pub(super) struct Repeats {
     /// By place of the part in `parts`; rows ascending.
     pub(super) rows: BTreeMap<usize, Vec<u32>>,
-    /// Of these, with a body of another length than the one kept.
+    /// Of these, with another body than the one kept, be it in its spelling alone.
     pub(super) conflict: u64,
     /// Events that were replaced by another record.
     pub(super) amended: u64,
@@ -211,7 +215,7 @@ fn repeated(
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Order {
     Replaced,
-    Row { moment: u32, shortness: std::cmp::Reverse<u32>, file: u32, index: u32 },
+    Row { moment: u32, shortness: std::cmp::Reverse<u32>, file: u32, index: u32, body: u32 },
 }
 
 struct Entry {
@@ -230,8 +234,8 @@ fn entries(parts: &[PartKeys], within: impl Fn(u128) -> bool) -> Result<Vec<Entr
             let (part, row, amends) = (number as u32, row as u32, key.amends != 0);
             if key.hash != 0 && within(key.hash) {
                 let shortness = std::cmp::Reverse(key.body_bytes);
-                let (moment, index) = (key.moment, key.index);
-                let order = Order::Row { moment, shortness, file, index };
+                let Key { moment, index, body, .. } = *key;
+                let order = Order::Row { moment, shortness, file, index, body };
                 entries.push(Entry { hash: key.hash, order, part, row, amends });
             }
             if amends && within(key.amends) {
@@ -254,7 +258,7 @@ impl Repeats {
             let place = |e: &Entry| (e.part, e.row);
             for row in event.iter().filter(|e| kept.map(place) != Some(place(e))) {
                 self.rows.entry(row.part as usize).or_default().push(row.row);
-                let differs = row.order.shortness() != event[0].order.shortness();
+                let differs = row.order.body() != event[0].order.body();
                 self.conflict += u64::from(differs);
             }
         }
@@ -269,10 +273,10 @@ impl Order {
         }
     }
 
-    fn shortness(self) -> Option<std::cmp::Reverse<u32>> {
+    fn body(self) -> Option<(std::cmp::Reverse<u32>, u32)> {
         match self {
             Self::Replaced => None,
-            Self::Row { shortness, .. } => Some(shortness),
+            Self::Row { shortness, body, .. } => Some((shortness, body)),
         }
     }
 }
@@ -286,7 +290,7 @@ mod tests {
     }
 
     fn key(hash: u128, body_bytes: u32, file: u32, index: u32) -> Key {
-        Key { hash, amends: 0, moment: 0, body_bytes, file, index, spare: false }
+        Key { hash, amends: 0, moment: 0, body_bytes, body: 0, file, index, spare: false }
     }
 
     fn found(parts: &[(&[Key], &[Option<u32>])]) -> Repeats {
@@ -311,6 +315,12 @@ mod tests {
         let both = found(&[(&first, &[Some(2)]), (&second, &[Some(0), Some(1)])]);
         assert_eq!(both.rows, BTreeMap::from([(0, vec![0, 1])]));
         assert_eq!((both.conflict, both.amended), (1, 0));
+        // As long, but not the same.
+        let other = [Key { body: 7, ..first[0] }];
+        let same = found(&[(&first, &[Some(0)]), (&first[..1], &[Some(1)])]);
+        let other = found(&[(&first, &[Some(0)]), (&other, &[Some(1)])]);
+        assert_eq!((same.conflict, other.conflict), (0, 1));
+        assert_eq!(same.rows, other.rows);
         // Another moment, another event.
         let later = [Key { moment: 1, ..key(spread(1), 9, 0, 0) }];
         let other = found(&[(&first, &[Some(0)]), (&later, &[Some(1)])]);

@@ -110,4 +110,8 @@ impl<S: Sink> Sink for Filtered<'_, '_, S> {
     fn member(&mut self, name: &str) {
         self.sink.member(name);
     }
+
+    fn pause(&mut self) {
+        self.sink.pause();
+    }
 }

@@ -3,17 +3,21 @@
 //! Files of a part are written once and never changed. A part that has to change is written again
 //! under another name, so whatever was true stays readable until something else is.
 
+use super::journal::{self, Table};
 use super::lock::{self, Lock};
-use super::{Error, journal, manifest};
+use super::{Error, manifest};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// The event table; what anybody may read.
+/// The tables; what anybody may read.
 const EVENTS: &str = "events";
+const AGGREGATED: &str = "aggregated";
 /// Events that were taken out of the table as repeats, in case the one that was kept goes away.
 const SPARE: &str = "spare";
 const KEYS: &str = "keys";
+/// Where parts have files.
+const FOLDERS: [&str; 4] = [EVENTS, AGGREGATED, SPARE, KEYS];
 pub(super) const FINDINGS: &str = "findings.jsonl";
 
 pub(super) struct Folder {
@@ -33,7 +37,7 @@ impl Folder {
         } else if !ours && dir.join(manifest::NAME).is_file() {
             return Err(Error::OtherFormat { path: dir.to_owned() });
         }
-        for part in [EVENTS, SPARE, KEYS] {
+        for part in FOLDERS {
             let path = dir.join(part);
             fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
         }
@@ -45,7 +49,7 @@ impl Folder {
         for name in [manifest::NAME, journal::NAME, FINDINGS] {
             self.remove(&self.dir.join(name))?;
         }
-        for part in [EVENTS, SPARE, KEYS] {
+        for part in FOLDERS {
             let path = self.dir.join(part);
             found(fs::remove_dir_all(&path)).map_err(Error::io("remove", &path))?;
         }
@@ -60,8 +64,8 @@ impl Folder {
         &self.dir
     }
 
-    pub(super) fn events(&self, part: &str) -> PathBuf {
-        events(&self.dir, part)
+    pub(super) fn table(&self, table: Table, part: &str) -> PathBuf {
+        table_file(&self.dir, table, part)
     }
 
     pub(super) fn spare(&self, part: &str) -> PathBuf {
@@ -74,7 +78,7 @@ impl Folder {
 
     /// Returns when the names of files just written are on disk too.
     pub(super) fn sync(&self) -> Result<(), Error> {
-        for part in [EVENTS, SPARE, KEYS] {
+        for part in FOLDERS {
             sync(&self.dir.join(part))?;
         }
         Ok(())
@@ -83,7 +87,7 @@ impl Folder {
     /// Removes the files of parts that are not `living`: of an ingest that was stopped, or of parts
     /// that have been written again.
     pub(super) fn sweep(&self, living: &BTreeSet<String>) -> Result<(), Error> {
-        for part in [EVENTS, SPARE, KEYS] {
+        for part in FOLDERS {
             let path = self.dir.join(part);
             for entry in fs::read_dir(&path).map_err(Error::io("read", &path))? {
                 let file = entry.map_err(Error::io("read", &path))?.path();
@@ -97,8 +101,13 @@ impl Folder {
     }
 }
 
-pub(super) fn events(case: &Path, part: &str) -> PathBuf {
-    case.join(EVENTS).join(format!("{part}.parquet"))
+/// A part of a table.
+pub(super) fn table_file(case: &Path, table: Table, part: &str) -> PathBuf {
+    let folder = match table {
+        Table::Events => EVENTS,
+        Table::Aggregated => AGGREGATED,
+    };
+    case.join(folder).join(format!("{part}.parquet"))
 }
 
 pub(super) fn sync(dir: &Path) -> Result<(), Error> {
@@ -107,14 +116,13 @@ pub(super) fn sync(dir: &Path) -> Result<(), Error> {
 
 /// Only what is our own may be swept; a folder with anything else in it is somebody's.
 fn refuse_strangers(dir: &Path) -> Result<(), Error> {
-    const OURS: [&str; 3] = [EVENTS, SPARE, KEYS];
     if dir.join(manifest::NAME).is_file() || dir.join(journal::NAME).is_file() {
         return Ok(());
     }
     let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        if name != lock::NAME && !OURS.iter().any(|ours| name == *ours) {
+        if name != lock::NAME && !FOLDERS.iter().any(|ours| name == *ours) {
             return Err(Error::Occupied { path: dir.to_owned() });
         }
     }

@@ -183,9 +183,7 @@ impl<'a> Visitor<'a> for Walk<'_, 'a> {
             let is = |k: &str| key.0.eq_ignore_ascii_case(k);
             if let Some((.., place)) = INTO.iter().find(|(p, k, _)| *p == self.place && is(k)) {
                 map.next_value_seed(Walk { fields: self.fields, place: *place })?;
-            } else if let Some(i) =
-                FIELDS.iter().position(|(_, p, k)| *p == self.place && is(k))
-            {
+            } else if let Some(i) = FIELDS.iter().position(|(_, p, k)| *p == self.place && is(k)) {
                 self.fields[i] = map.next_value_seed(Scalar)?;
             } else {
                 map.next_value::<IgnoredAny>()?;

@@ -5,23 +5,21 @@
 //! an ingest can stop anywhere and go on, and a case can grow. Who read what shows nowhere: after
 //! the parts, `settle` puts rows where they belong by a rule that knows only names and contents.
 
-use super::builder::Builder;
+use super::Error;
 use super::filter::{Filter, Filtered};
 use super::folder::{self, Folder};
-use super::journal::{self, Account, Fate, Journal, Line, Part, PartFile, Reading, State};
+use super::journal::{self, Account, Fate, Journal, Line, Part, Reading, State, Table};
 use super::manifest::{self, Manifest};
 use super::settle::{Settled, settle};
-use super::{Error, dedupe, part};
+use super::store::Store;
 use crate::archive::{self, Input, Key, Source};
 use crate::decode::{Caps, Decoded, Kind, Rejected, Scratch, decode, decode_reader};
-use crate::model::{Ledger, Reject, RejectReason, Selection, Timestamp};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use crate::model::{Ledger, Reject, RejectReason, Selection, Skip, SkipReason};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Rows of a part when memory does not end it sooner.
-const PART_ROWS: usize = 100_000;
 /// A part takes about this share of what a worker may hold; the rest is for the file in hand and
 /// for the columns while they are written.
 const PART_SHARE: usize = 3;
@@ -92,7 +90,8 @@ pub fn ingest(
         journal.append(Line::Forget { files })?;
     }
     let mut living: BTreeSet<String> = journal.state.parts.keys().cloned().collect();
-    living.extend(before.iter().flat_map(|m| m.parts.iter().map(|p| p.name.clone())));
+    let of_manifest = before.iter().flat_map(|m| m.parts.iter().chain(&m.aggregated));
+    living.extend(of_manifest.map(|part| part.name.clone()));
     folder.sweep(&living)?;
     progress.begin(&todo.plan);
     let worker_bytes = options.memory_bytes / pool.current_num_threads().max(1);
@@ -183,13 +182,6 @@ struct Run<'a> {
     journal: Mutex<Journal>,
 }
 
-/// Since the last part: whose rows are in the builder, and which files are whole.
-#[derive(Default)]
-struct Pending {
-    readings: Vec<(String, Reading)>,
-    accounts: Vec<Account>,
-}
-
 impl Run<'_> {
     fn work(&self) -> Result<(), Error> {
         let result = self.take_files();
@@ -203,14 +195,13 @@ impl Run<'_> {
         let inputs = self.source.inputs();
         let mut scratch = Scratch::new(self.caps.depth);
         let mut filter = Filter::new(self.selection);
-        let (mut bytes, mut builder, mut pending) =
-            (Vec::new(), Builder::default(), Pending::default());
+        let mut bytes = Vec::new();
+        let mut store = Store::new(&self.folder, &self.journal, self.part_bytes);
         while !self.failed.load(Ordering::Relaxed) {
             let number = self.next_input.fetch_add(1, Ordering::Relaxed);
             let Some(&input) = self.todo.inputs.get(number) else { break };
             let (input, reading) = (&inputs[input], self.first_reading + number as Reading);
-            pending.readings.push((input.name.clone(), reading));
-            let mut sink = Filtered::new(builder.file(&input.name), &mut filter);
+            let mut sink = Filtered::new(store.file(&input.name, reading), &mut filter);
             let read = if input.bytes > self.caps.window_bytes as u64 {
                 self.source
                     .open(input)
@@ -225,38 +216,9 @@ impl Run<'_> {
             });
             let filtered = sink.left_out;
             self.progress.file(input.bytes, decoded.inflated_bytes, decoded.seen);
-            pending.accounts.push(account(input, reading, decoded, filtered));
-            if builder.rows() >= PART_ROWS || builder.heap_bytes() >= self.part_bytes {
-                self.write_part(&mut builder, &mut pending)?;
-            }
+            store.end_file(account(input, reading, decoded, filtered))?;
         }
-        self.write_part(&mut builder, &mut pending)
-    }
-
-    /// Stores the rows and then tells the journal, so that a line never promises too much.
-    fn write_part(&self, builder: &mut Builder, pending: &mut Pending) -> Result<(), Error> {
-        let Pending { readings, accounts } = std::mem::take(pending);
-        let mut part = None;
-        if builder.rows() > 0 {
-            let name = self.journal().name_part();
-            let taken = builder.take();
-            let readings = readings.iter().map(|(name, reading)| (name.as_str(), *reading));
-            let readings: HashMap<&str, Reading> = readings.collect();
-            let files = taken.files.iter().map(|file| part_file(file, &readings)).collect();
-            let (first, last) = taken.span();
-            dedupe::write_keys(&self.folder.keys(&name), &taken.keys)?;
-            part::write(&self.folder.events(&name), taken.rows, taken.columns)?;
-            self.folder.sync()?;
-            part = Some(Part { name, rows: taken.rows as u64, spare: 0, first, last, files });
-        }
-        if part.is_none() && accounts.is_empty() {
-            return Ok(());
-        }
-        self.journal().append(Line::Read { part, files: accounts })
-    }
-
-    fn journal(&self) -> std::sync::MutexGuard<'_, Journal> {
-        self.journal.lock().expect("no worker panics with the lock")
+        store.write()
     }
 
     fn finish(self, before: Option<&Manifest>) -> Result<Manifest, Error> {
@@ -271,13 +233,14 @@ impl Run<'_> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             selection: journal.state.selection.clone(),
             journal_bytes: journal.bytes(),
-            parts: journal.state.parts.values().map(table_part).collect(),
+            parts: journal.state.parts_of(Table::Events).map(table_part).collect(),
+            aggregated: journal.state.parts_of(Table::Aggregated).map(table_part).collect(),
             ledger: ledger(self.source, &self.todo, &journal.state, settled),
         };
         manifest.ledger.check();
         assert_eq!(
             manifest.rows(),
-            manifest.ledger.records.kept,
+            manifest.ledger.records.events(),
             "the table and the ledger differ"
         );
         let dir = self.folder.dir();
@@ -297,21 +260,11 @@ fn table_part(part: &Part) -> manifest::Part {
     manifest::Part { name: part.name.clone(), rows: part.rows, first: part.first, last: part.last }
 }
 
-/// Whose rows these are: of a file, or of a member of it (`file!member`).
-fn part_file(file: &str, readings: &HashMap<&str, Reading>) -> PartFile {
-    if let Some(&reading) = readings.get(file) {
-        return PartFile { reading, member: None };
-    }
-    let ends = file.match_indices('!').map(|(end, _)| &file[..end]);
-    let reading = ends.rev().find_map(|name| readings.get(name));
-    let reading = *reading.expect("rows come from files that were opened");
-    PartFile { reading, member: Some(file.to_owned()) }
-}
-
 fn account(input: &Input, reading: Reading, decoded: Decoded, filtered: u64) -> Account {
     let mut rejected = decoded.rejected;
     let fate = match decoded.kind {
         Kind::Records => Fate::Ingested,
+        Kind::Digest => Fate::Digest,
         Kind::Foreign if !input.named => Fate::Skipped,
         Kind::Foreign => {
             rejected.push(not_cloudtrail());
@@ -335,6 +288,7 @@ fn account(input: &Input, reading: Reading, decoded: Decoded, filtered: u64) -> 
         seen: decoded.seen,
         stored: decoded.pushed - filtered,
         filtered,
+        duplicate_keys: decoded.duplicate_keys,
         rejected: rejected.collect(),
     }
 }
@@ -342,17 +296,22 @@ fn account(input: &Input, reading: Reading, decoded: Decoded, filtered: u64) -> 
 fn ledger(source: &dyn Source, todo: &Todo, state: &State, settled: Settled) -> Ledger {
     let mut ledger = Ledger::default();
     ledger.files.pruned = todo.pruned;
-    ledger.files.skipped = source.skipped() + todo.pruned;
+    let mut skips = Skips::new();
+    skips.add(SkipReason::Name, source.skipped() - source.digests());
+    skips.add(SkipReason::Digest, source.digests());
+    skips.add(SkipReason::Pruned, todo.pruned);
     let mut stored = 0;
     for account in state.accounts.values() {
         ledger.bytes.compressed += account.bytes;
         ledger.bytes.inflated += account.inflated;
         ledger.records.seen += account.seen;
         ledger.records.filtered += account.filtered;
+        ledger.records.duplicate_keys += account.duplicate_keys;
         stored += account.stored;
         match account.fate {
             Fate::Ingested => ledger.files.ingested += 1,
-            Fate::Skipped => ledger.files.skipped += 1,
+            Fate::Skipped => skips.file(SkipReason::NoRecords, &account.name),
+            Fate::Digest => skips.file(SkipReason::Digest, &account.name),
             Fate::Failed => ledger.files.failed += 1,
         }
         for r in &account.rejected {
@@ -365,13 +324,40 @@ fn ledger(source: &dyn Source, todo: &Todo, state: &State, settled: Settled) -> 
             });
         }
     }
+    ledger.skips = skips.0.into_values().filter(|skip| skip.count > 0).collect();
     let files = &mut ledger.files;
+    files.skipped = ledger.skips.iter().map(|skip| skip.count).sum();
     files.seen = files.ingested + files.skipped + files.failed;
     ledger.records.duplicate = settled.duplicate;
     ledger.records.conflict = settled.conflict;
     ledger.records.amended = settled.amended;
     ledger.records.kept = stored - settled.duplicate;
+    ledger.records.aggregated = state.parts_of(Table::Aggregated).map(|part| part.rows).sum();
     ledger
+}
+
+/// Names that are kept of files skipped for one reason.
+const SKIPPED_NAMES: usize = 20;
+
+struct Skips(BTreeMap<SkipReason, Skip>);
+
+impl Skips {
+    fn new() -> Self {
+        let empty = |&reason| (reason, Skip { reason, count: 0, files: Vec::new() });
+        Self(SkipReason::ALL.iter().map(empty).collect())
+    }
+
+    fn add(&mut self, reason: SkipReason, count: u64) {
+        self.0.get_mut(&reason).expect("every reason is there").count += count;
+    }
+
+    fn file(&mut self, reason: SkipReason, name: &str) {
+        self.add(reason, 1);
+        let files = &mut self.0.get_mut(&reason).expect("every reason is there").files;
+        if files.len() < SKIPPED_NAMES {
+            files.push(name.to_owned());
+        }
+    }
 }
 
 fn not_cloudtrail() -> Rejected {
@@ -380,17 +366,5 @@ fn not_cloudtrail() -> Rejected {
         count: 0,
         detail: "valid JSON, but no CloudTrail records in it".to_owned(),
         member: None,
-    }
-}
-
-impl super::builder::Taken {
-    fn span(&self) -> (Timestamp, Timestamp) {
-        let times = self.columns.iter().find_map(|(_, column)| match column {
-            super::builder::Column::Time(times) => Some(times),
-            _ => None,
-        });
-        let times = times.map_or(&[][..], Vec::as_slice);
-        let bound = |time: Option<&i64>| Timestamp(time.copied().unwrap_or_default());
-        (bound(times.iter().min()), bound(times.iter().max()))
     }
 }

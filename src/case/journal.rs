@@ -14,19 +14,31 @@ use std::path::{Path, PathBuf};
 
 pub(super) const NAME: &str = "journal.ndjson";
 /// Raised when what was written before cannot be gone on with.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// One reading of one file. A file that changed is read again under a new number, and only the
 /// last reading of a file counts.
 pub(super) type Reading = u64;
 
-/// A part of the event table and what stands in it.
+/// Which table rows are of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Table {
+    #[default]
+    Events,
+    /// Records that count events (`aggregated`).
+    Aggregated,
+}
+
+/// A part of a table and what stands in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Part {
     pub(super) name: String,
-    /// Events in `events/`.
+    #[serde(default)]
+    pub(super) table: Table,
+    /// Rows in the table.
     pub(super) rows: u64,
-    /// Repeated events in `spare/`.
+    /// Repeats of some in `spare/`.
     pub(super) spare: u64,
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
@@ -48,6 +60,8 @@ pub(super) struct PartFile {
 pub(super) enum Fate {
     Ingested,
     Skipped,
+    /// Skipped: an integrity digest.
+    Digest,
     Failed,
 }
 
@@ -63,6 +77,8 @@ pub(super) struct Account {
     pub(super) seen: u64,
     pub(super) stored: u64,
     pub(super) filtered: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) duplicate_keys: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) rejected: Vec<Rejected>,
 }
@@ -75,6 +91,11 @@ pub(super) struct Rejected {
     pub(super) reason: RejectReason,
     pub(super) count: u64,
     pub(super) detail: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Account {
@@ -91,10 +112,10 @@ pub(super) enum Line {
         format: u32,
         selection: Selection,
     },
-    /// A part was written, and these files were read to their end. A part may hold rows of files
+    /// Parts were written, and these files were read to their end. A part may hold rows of files
     /// that are not: they count when a later line says so.
     Read {
-        part: Option<Part>,
+        parts: Vec<Part>,
         files: Vec<Account>,
     },
     /// Files that are gone from the archive and left nothing in the table.
@@ -123,8 +144,10 @@ impl State {
     fn apply(&mut self, line: Line) {
         match line {
             Line::Begin { selection, .. } => self.selection = selection,
-            Line::Read { part, files } => {
-                self.add(part);
+            Line::Read { parts, files } => {
+                for part in parts {
+                    self.add(part);
+                }
                 for account in files {
                     self.next_reading = self.next_reading.max(account.reading + 1);
                     self.accounts.insert(account.name.clone(), account);
@@ -137,19 +160,24 @@ impl State {
             }
             Line::Swap { old, new } => {
                 self.parts.remove(&old);
-                self.add(new);
+                if let Some(part) = new {
+                    self.add(part);
+                }
             }
         }
     }
 
-    fn add(&mut self, part: Option<Part>) {
-        let Some(part) = part else { return };
+    fn add(&mut self, part: Part) {
         let number = part.name.strip_prefix("part-").and_then(|n| n.parse::<u64>().ok());
         self.next_part = self.next_part.max(number.map_or(0, |n| n + 1));
         for file in &part.files {
             self.next_reading = self.next_reading.max(file.reading + 1);
         }
         self.parts.insert(part.name.clone(), part);
+    }
+
+    pub(super) fn parts_of(&self, table: Table) -> impl Iterator<Item = &Part> {
+        self.parts.values().filter(move |part| part.table == table)
     }
 
     /// The first of numbers that no reading has had.
@@ -264,6 +292,7 @@ mod tests {
             seen: 4,
             stored: 4,
             filtered: 0,
+            duplicate_keys: 0,
             rejected: Vec::new(),
         }
     }
@@ -276,7 +305,7 @@ mod tests {
         let begun = journal.bytes();
         for (reading, name) in [(0, "a"), (1, "b"), (2, "a")] {
             let files = vec![account(reading, name)];
-            journal.append(Line::Read { part: None, files }).unwrap();
+            journal.append(Line::Read { parts: Vec::new(), files }).unwrap();
         }
         let whole = journal.bytes();
         assert_eq!(journal.state.accounts["a"].reading, 2);
@@ -290,7 +319,7 @@ mod tests {
             let lines = text[..cut as usize].split(|&b| b == b'\n').count() as u64 - 2;
             assert_eq!(journal.state.next_reading(), lines, "cut at {cut}");
             let files = vec![account(9, "z")];
-            journal.append(Line::Read { part: None, files }).unwrap();
+            journal.append(Line::Read { parts: Vec::new(), files }).unwrap();
             let again = Journal::open(dir.path(), &selection).unwrap();
             assert_eq!(again.state.next_reading(), 10, "cut at {cut}");
         }

@@ -11,7 +11,7 @@ pub(super) const NAME: &str = "manifest.json";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
-    /// File name under `events/`.
+    /// File name under `events/` or `aggregated/`.
     pub name: String,
     pub rows: u64,
     pub first: Timestamp,
@@ -26,6 +26,7 @@ pub struct Manifest {
     /// Length of the journal this was made from: a longer one tells of an ingest that was stopped.
     pub journal_bytes: u64,
     pub parts: Vec<Part>,
+    pub aggregated: Vec<Part>,
     pub ledger: Ledger,
 }
 

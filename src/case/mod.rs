@@ -3,6 +3,7 @@
 //! `ingest` writes it, goes on with it and adds to it; everything after scans it lazily and never
 //! reads a trail file again.
 
+mod aggregated;
 mod builder;
 mod columns;
 mod dedupe;
@@ -26,6 +27,7 @@ mod settle;
 mod sql;
 #[doc(hidden)]
 pub mod stage;
+mod store;
 
 pub use derive::{arn_account, service_of, user_agent_family};
 pub use dry_run::inflate_only;

@@ -51,7 +51,7 @@ pub struct Batch(DataFrame);
 pub struct Cell(serde_json::Value);
 
 impl Case {
-    /// Runs one statement on the tables `events` and `findings`.
+    /// Runs one statement on the tables `events`, `aggregated` and `findings`.
     ///
     /// # Errors
     /// When it is no SQL that Polars knows, asks for more than an answer, names what is not there, or
@@ -62,15 +62,18 @@ impl Case {
         let Prepared { text, names } = sql::prepare(sql)
             .map_err(|message| QueryError::Statement { message, likely: Vec::new() })?;
         let mut events = self.events()?;
-        let findings = self.findings()?;
+        let (mut aggregated, findings) = (self.aggregated()?, self.findings()?);
+        let also = aggregated.collect_schema().map_err(Error::table("opened"))?;
         let schema = events.collect_schema().map_err(Error::table("opened"))?;
-        let columns = schema.iter_names().chain(findings.schema().iter_names());
+        let columns = schema.iter_names().chain(also.iter_names());
+        let columns = columns.chain(findings.schema().iter_names());
         let likely = Likely { columns: columns.map(ToString::to_string).collect(), names };
         if likely.names.contains(RECORD) {
             events = events.with_column(whole_record());
         }
         let mut context = SQLContext::new();
         context.register("events", events);
+        context.register("aggregated", aggregated);
         context.register("findings", findings.lazy());
         let mut planned = || {
             let mut frame = context.execute(&text)?;

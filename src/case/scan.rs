@@ -1,8 +1,9 @@
 //! A case that was made: its manifest, and its events as a lazy table.
 
+use super::journal::{self, Table};
 use super::lock::Lock;
 use super::manifest::Manifest;
-use super::{Error, folder, journal};
+use super::{Error, folder};
 use crate::model::Timestamp;
 use polars::prelude::*;
 use std::collections::BTreeSet;
@@ -39,7 +40,15 @@ impl Case {
     /// Parts in order, as paths; at least one, perhaps of no rows.
     #[must_use]
     pub fn part_paths(&self) -> Vec<PathBuf> {
-        self.manifest.parts.iter().map(|p| folder::events(&self.dir, &p.name)).collect()
+        self.paths(Table::Events)
+    }
+
+    fn paths(&self, table: Table) -> Vec<PathBuf> {
+        let parts = match table {
+            Table::Events => &self.manifest.parts,
+            Table::Aggregated => &self.manifest.aggregated,
+        };
+        parts.iter().map(|part| folder::table_file(&self.dir, table, &part.name)).collect()
     }
 
     /// The event table; nothing is read before it is collected.
@@ -47,8 +56,24 @@ impl Case {
     /// # Errors
     /// When a part is missing or is no Parquet file.
     pub fn events(&self) -> Result<LazyFrame, Error> {
+        self.table(Table::Events)
+    }
+
+    /// Records that count events, as lazily.
+    ///
+    /// # Errors
+    /// When a part is missing or is no Parquet file.
+    pub fn aggregated(&self) -> Result<LazyFrame, Error> {
+        if self.manifest.aggregated.is_empty() {
+            return Ok(super::aggregated::empty().lazy());
+        }
+        self.table(Table::Aggregated)
+    }
+
+    fn table(&self, table: Table) -> Result<LazyFrame, Error> {
+        let paths = self.paths(table);
         let paths: Vec<PlRefPath> =
-            self.part_paths().iter().map(|p| PlRefPath::new(p.to_string_lossy())).collect();
+            paths.iter().map(|p| PlRefPath::new(p.to_string_lossy())).collect();
         LazyFrame::scan_parquet_files(paths.into(), ScanArgsParquet::default())
             .map_err(Error::table("opened"))
     }
@@ -100,10 +125,10 @@ pub(super) fn write_part(path: &Path, rows: &mut DataFrame) -> Result<(), Error>
     file.sync_all().map_err(Error::io("write", path))
 }
 
-/// The first and the last moment in a table.
+/// The first and the last moment in a table, whose first column is its time.
 pub(super) fn span(rows: &DataFrame) -> Result<(Timestamp, Timestamp), Error> {
-    let times = || rows.column("event_time")?.cast(&DataType::Int64);
-    let times = times().map_err(Error::table("read"))?;
+    let times = rows.columns()[0].cast(&DataType::Int64);
+    let times = times.map_err(Error::table("read"))?;
     let times = times.i64().map_err(Error::table("read"))?;
     let bound = |time: Option<i64>| Timestamp(time.unwrap_or_default());
     Ok((bound(times.min()), bound(times.max())))

@@ -6,7 +6,7 @@
 
 use super::dedupe::{self, Key, PartKeys, Repeats};
 use super::folder::Folder;
-use super::journal::{Journal, Line, Part, State};
+use super::journal::{Journal, Line, Part, State, Table};
 use super::{Error, part, scan};
 use crate::model::Timestamp;
 use polars::prelude::*;
@@ -33,16 +33,17 @@ pub(super) fn settle(
         let spare = rows.get(&number).map_or(&[][..], Vec::as_slice);
         settle_part(folder, journal, part, (keys, spare))?;
     }
-    if journal.state.parts.is_empty() {
+    if journal.state.parts_of(Table::Events).next().is_none() {
         // No record at all is still a case: a table of no rows that can be queried.
         let name = journal.name_part();
         let columns = super::builder::Builder::default().take().columns;
-        part::write(&folder.events(&name), 0, columns)?;
+        let table = Table::Events;
+        part::write(&folder.table(table, &name), 0, columns)?;
         dedupe::write_keys(&folder.keys(&name), &[])?;
         folder.sync()?;
         let (first, last) = (Timestamp::default(), Timestamp::default());
-        let part = Part { name, rows: 0, spare: 0, first, last, files: Vec::new() };
-        journal.append(Line::Read { part: Some(part), files: Vec::new() })?;
+        let part = Part { name, table, rows: 0, spare: 0, first, last, files: Vec::new() };
+        journal.append(Line::Read { parts: vec![part], files: Vec::new() })?;
     }
     Ok(Settled { duplicate, conflict, amended })
 }
@@ -107,7 +108,7 @@ fn rewrite(
     if keys.is_empty() {
         return Ok(None);
     }
-    let mut rows = scan::read_part(&folder.events(&old.name))?;
+    let mut rows = scan::read_part(&folder.table(old.table, &old.name))?;
     let in_table = rows.height() as IdxSize;
     if old.spare > 0 {
         let spare = scan::read_part(&folder.spare(&old.name))?;
@@ -131,12 +132,13 @@ fn rewrite(
     let (mut table, mut beside) = (pick(table)?, pick(beside)?);
     drop(rows);
     let (first, last) = scan::span(&table)?;
-    scan::write_part(&folder.events(&name), &mut table)?;
+    scan::write_part(&folder.table(old.table, &name), &mut table)?;
     if beside.height() > 0 {
         scan::write_part(&folder.spare(&name), &mut beside)?;
     }
     dedupe::write_keys(&folder.keys(&name), &keys)?;
     folder.sync()?;
     let (rows, spare) = (table.height() as u64, beside.height() as u64);
-    Ok(Some(Part { name, rows, spare, first, last, files: old.files.clone() }))
+    let files = old.files.clone();
+    Ok(Some(Part { name, table: old.table, rows, spare, first, last, files }))
 }

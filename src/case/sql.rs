@@ -14,8 +14,8 @@ use std::ops::ControlFlow;
 
 /// The virtual column that prints a row back as the record it was read from.
 pub(super) const RECORD: &str = "record";
-/// Columns of both tables that hold a time.
-const TIMES: [&str; 3] = ["event_time", "first", "last"];
+/// Columns of all tables that hold a time.
+const TIMES: [&str; 5] = ["event_time", "first", "last", "window_start", "window_end"];
 
 pub(super) struct Prepared {
     pub(super) text: String,

@@ -3,7 +3,7 @@
 
 use super::builder::Builder;
 use super::{Error, part};
-use crate::decode::Sink;
+use crate::decode::{Record, Sink};
 use std::path::Path;
 
 /// Columns of one part while they grow.
@@ -13,7 +13,8 @@ pub struct Columns(Builder);
 impl Columns {
     /// The sink for records of one file.
     pub fn file(&mut self, name: &str) -> impl Sink {
-        self.0.file(name)
+        let file = self.0.file(name);
+        Rows { builder: &mut self.0, file }
     }
 
     #[must_use]
@@ -28,5 +29,16 @@ impl Columns {
     pub fn write(&mut self, path: &Path) -> Result<(), Error> {
         let taken = self.0.take();
         part::write(path, taken.rows, taken.columns)
+    }
+}
+
+struct Rows<'b> {
+    builder: &'b mut Builder,
+    file: u32,
+}
+
+impl Sink for Rows<'_> {
+    fn record(&mut self, record: &Record<'_>) {
+        self.builder.push(record, self.file);
     }
 }

@@ -168,7 +168,7 @@ impl Job {
         let first =
             self.output.format.first().map_or("digest.json", |f| Format::from(*f).file_name());
         let path = self.out.join(first);
-        let kept = report.ledger.records.kept;
+        let kept = report.ledger.records.events();
         ui.result(&format!("{}: {kept} events, findings: {words}", path.display()))?;
         let worst = report.findings.iter().map(|f| f.severity).max();
         let reached = self.settings.fail_on.is_some_and(|limit| worst >= Some(limit));

@@ -132,7 +132,9 @@ impl Ui {
             tracing::info!(
                 target: TARGET,
                 seen = records.seen, kept = records.kept, duplicate = records.duplicate,
-                filtered = records.filtered, rejected = records.rejected, "records"
+                filtered = records.filtered, rejected = records.rejected,
+                conflict = records.conflict, amended = records.amended,
+                aggregated = records.aggregated, duplicate_keys = records.duplicate_keys, "records"
             );
         } else {
             self.say(&counts(ledger));
@@ -230,7 +232,13 @@ fn counts(ledger: &Ledger) -> String {
     let records = format!(
         "{} records kept{}",
         HumanCount(r.kept),
-        some(&[(r.duplicate, "duplicate"), (r.filtered, "filtered"), (r.rejected, "rejected")])
+        some(&[
+            (r.aggregated, "of them counts of events (table `aggregated`)"),
+            (r.duplicate, "duplicate"),
+            (r.filtered, "filtered"),
+            (r.rejected, "rejected"),
+            (r.duplicate_keys, "repeated keys (the last one counts)"),
+        ])
     );
     let fits = files.len() + 2 + records.len() <= usize::from(PLAIN_WIDTH);
     format!("{files}{}{records}", if fits { "; " } else { "\n" })

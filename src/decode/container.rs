@@ -9,7 +9,7 @@ use super::envelope::Envelope;
 use super::parser::Parser;
 use super::record::{NAMES, Record};
 use super::walk::{Cursor, Value};
-use super::{Caps, Decoded, Rejected, Sink};
+use super::{Caps, Decoded, Rejected, Sink, aggregated};
 use crate::model::RejectReason;
 use memchr::memmem;
 
@@ -34,6 +34,8 @@ pub(super) struct Reader<'s, S> {
     pub(super) recognized: bool,
     /// Some of it could not be read.
     pub(super) faulty: bool,
+    /// An integrity digest was in it.
+    pub(super) digest: bool,
 }
 
 impl<'s, S: Sink> Reader<'s, S> {
@@ -46,10 +48,17 @@ impl<'s, S: Sink> Reader<'s, S> {
             seen_before: 0,
             recognized: false,
             faulty: false,
+            digest: false,
         }
     }
 
+    /// Between the batches of a text that is read in pieces.
+    pub(super) fn pause(&mut self) {
+        self.sink.pause();
+    }
+
     pub(super) fn member(&mut self, name: &str) {
+        self.sink.pause();
         self.sink.member(name);
         self.member = Some(name.to_owned());
     }
@@ -179,17 +188,17 @@ impl<'s, S: Sink> Reader<'s, S> {
             *cursor = start.clone();
             outcome = record.read_in_any_case(self.index(), cursor);
         }
-        self.push(record, outcome, cursor.since(start.mark()).len());
+        self.push(record, outcome, cursor.since(start.mark()));
         true
     }
 
-    fn push(&mut self, record: &mut Record<'_>, read: Result<(), RejectReason>, bytes: usize) {
+    fn push<'a>(&mut self, record: &mut Record<'a>, read: Result<(), RejectReason>, raw: &'a [u8]) {
         self.recognized = true;
-        record.raw_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let outcome = if record.event_category == Some("Aggregated") {
-            Err(RejectReason::Aggregated)
-        } else if bytes > self.caps.record_bytes {
+        record.raw = raw;
+        let outcome = if raw.len() > self.caps.record_bytes {
             Err(RejectReason::OverRecordCap)
+        } else if aggregated::is_aggregated(record, read) {
+            aggregated::read(record)
         } else {
             read
         };
@@ -197,6 +206,7 @@ impl<'s, S: Sink> Reader<'s, S> {
             Ok(()) => {
                 self.decoded.seen += 1;
                 self.decoded.pushed += 1;
+                self.decoded.duplicate_keys += u64::from(record.duplicate_keys);
                 self.sink.record(record);
             }
             Err(reason) => {
@@ -230,6 +240,7 @@ impl<'s, S: Sink> Reader<'s, S> {
                 }
                 _ => {
                     names += usize::from(is_name(key));
+                    self.digest |= key == "digestS3Object";
                     envelope.see(key, cursor);
                 }
             }
@@ -303,7 +314,7 @@ impl<'s, S: Sink> Reader<'s, S> {
                 return false;
             }
             envelope.fill(&mut record);
-            self.push(&mut record, outcome, text.len());
+            self.push(&mut record, outcome, text.as_bytes());
             true
         });
         match parsed {
@@ -372,6 +383,6 @@ fn is_record(record: &Record<'_>, read: Result<(), RejectReason>) -> bool {
         + usize::from(record.event_id.is_some())
         + usize::from(record.event_version.is_some())
         + usize::from(has_time);
-    let is_aggregated = record.event_category == Some("Aggregated");
-    (names >= 2 || is_aggregated) && !record.event_source.is_some_and(|s| s.starts_with("aws:"))
+    (names >= 2 || aggregated::is_aggregated(record, read))
+        && !record.event_source.is_some_and(|s| s.starts_with("aws:"))
 }

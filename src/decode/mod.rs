@@ -9,6 +9,7 @@
 //! no single document, or too large to be held, goes through in pieces (`pieces`, `cut`); what is
 //! damaged, record by record (`salvage`).
 
+mod aggregated;
 mod container;
 mod cut;
 mod elements;
@@ -59,6 +60,9 @@ pub trait Sink {
     fn member(&mut self, name: &str) {
         let _ = name;
     }
+
+    /// No record is in hand, and more of the file is to come: a good moment to put away what is held.
+    fn pause(&mut self) {}
 }
 
 /// Why something in a file was not read, and how many records that cost (0: cannot be known).
@@ -86,6 +90,8 @@ pub enum Kind {
     Records,
     /// Readable, but not CloudTrail events (digest files, labels, settings, ...).
     Foreign,
+    /// An integrity digest of CloudTrail: no events.
+    Digest,
     /// Could not be read at all.
     Broken,
 }
@@ -99,12 +105,21 @@ pub struct Decoded {
     /// Records seen: pushed to the sink or rejected.
     pub seen: u64,
     pub pushed: u64,
+    /// Keys that stood in a pushed record more than once.
+    pub duplicate_keys: u64,
     pub rejected: Vec<Rejected>,
 }
 
 impl Decoded {
     fn empty() -> Self {
-        Self { kind: Kind::Foreign, inflated_bytes: 0, seen: 0, pushed: 0, rejected: Vec::new() }
+        Self {
+            kind: Kind::Foreign,
+            inflated_bytes: 0,
+            seen: 0,
+            pushed: 0,
+            duplicate_keys: 0,
+            rejected: Vec::new(),
+        }
     }
 
     pub(crate) fn broken(
@@ -114,7 +129,7 @@ impl Decoded {
     ) -> Self {
         let rejected = vec![Rejected { reason, count: 0, detail: detail.into(), member: None }];
         let inflated_bytes = inflated_bytes as u64;
-        Self { kind: Kind::Broken, inflated_bytes, seen: 0, pushed: 0, rejected }
+        Self { kind: Kind::Broken, inflated_bytes, rejected, ..Self::empty() }
     }
 }
 

@@ -54,6 +54,7 @@ impl<'x, 's, S: Sink> Batch<'x, 's, S> {
         self.read(&text);
         *self.text = text;
         self.text.clear();
+        self.reader.pause();
     }
 
     fn read(&mut self, list: &[u8]) {

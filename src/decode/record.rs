@@ -52,8 +52,10 @@ macro_rules! text_fields {
             /// Key and raw value of what no other field can give back exactly: unknown keys, nulls,
             /// values of an unexpected type or spelling.
             pub extra: Vec<(&'a str, &'a [u8])>,
-            /// Size of the record as it stood in the file, in bytes.
-            pub raw_bytes: u32,
+            /// An event that counts others (`aggregated`): its time is the beginning of its window.
+            pub is_aggregated: bool,
+            /// The record as it stood in the file.
+            pub raw: &'a [u8],
             /// Keys that stood in it more than once; the last one counts.
             pub duplicate_keys: u32,
         }
@@ -163,7 +165,10 @@ impl<'a> Record<'a> {
     ) {
         match field {
             None => self.keep_raw(key, cursor),
-            Some(Field::Time) => *time = self.read_time(key, cursor),
+            Some(Field::Time) => {
+                self.duplicate_keys += u32::from(!matches!(*time, Time::Missing));
+                *time = self.read_time(key, cursor);
+            }
             Some(Field::Bool(flag)) => self.read_flag(flag, key, cursor),
             Some(Field::Json(nested)) => self.read_nested(nested, cursor),
             Some(field) => self.read_text(field, key, cursor),
@@ -225,25 +230,28 @@ impl<'a> Record<'a> {
 
     fn keep_raw(&mut self, key: &'a str, cursor: &mut Cursor<'a>) {
         let raw = cursor.raw_value();
-        self.set_extra(key, raw);
+        let repeated = self.set_extra(key, raw);
+        self.duplicate_keys += u32::from(repeated);
     }
 
-    /// The last of two equal keys counts, as for every other field.
-    fn set_extra(&mut self, key: &'a str, raw: &'a [u8]) {
-        match self.extra.iter_mut().find(|(k, _)| *k == key) {
-            Some(slot) => {
-                slot.1 = raw;
-                self.duplicate_keys += 1;
-            }
-            None => self.extra.push((key, raw)),
+    /// The last of two equal keys counts, as for every other field. Whether there was another.
+    fn set_extra(&mut self, key: &'a str, raw: &'a [u8]) -> bool {
+        if let Some(slot) = self.extra.iter_mut().find(|(k, _)| *k == key) {
+            slot.1 = raw;
+            return true;
         }
+        self.extra.push((key, raw));
+        false
     }
 
-    /// A later good value takes back what an earlier odd one left in `extra`.
-    fn forget_extra(&mut self, key: &str) {
-        if !self.extra.is_empty() {
-            self.extra.retain(|(k, _)| *k != key);
+    /// A later good value takes back what an earlier odd one left in `extra`. Whether there was one.
+    fn forget_extra(&mut self, key: &str) -> bool {
+        if self.extra.is_empty() {
+            return false;
         }
+        let before = self.extra.len();
+        self.extra.retain(|(k, _)| *k != key);
+        self.extra.len() < before
     }
 
     fn read_text(&mut self, field: Field, key: &'a str, cursor: &mut Cursor<'a>) {
@@ -261,13 +269,12 @@ impl<'a> Record<'a> {
             (Value::Number(digits), _) => Some(digits),
             _ => None,
         };
-        if let Some(raw) = raw {
-            self.set_extra(key, raw);
-        } else {
-            self.forget_extra(key);
-        }
+        let was_odd = match raw {
+            Some(raw) => self.set_extra(key, raw),
+            None => self.forget_extra(key),
+        };
         let slot = self.text(field).expect("every text field has a slot");
-        let repeated = slot.is_some();
+        let repeated = was_odd || slot.is_some();
         *slot = text;
         self.duplicate_keys += u32::from(repeated);
     }
@@ -283,16 +290,12 @@ impl<'a> Record<'a> {
             Value::Number("0") => (Some(false), false),
             _ => (None, false),
         };
-        if exact {
-            self.forget_extra(key);
-        } else {
-            self.set_extra(key, raw);
-        }
+        let was_odd = if exact { self.forget_extra(key) } else { self.set_extra(key, raw) };
         let slot = match flag {
             Flag::ReadOnly => &mut self.read_only,
             Flag::ManagementEvent => &mut self.management_event,
         };
-        let repeated = slot.is_some();
+        let repeated = was_odd || slot.is_some();
         *slot = known;
         self.duplicate_keys += u32::from(repeated);
     }
@@ -359,6 +362,12 @@ enum Time {
 /// No event is older than the epoch (masked samples are of 2000), and a later century is a slip: one such
 /// time would stretch every table.
 const TIMES: std::ops::Range<i64> = 0..4_102_444_800_000_000;
+
+/// Any spelling of a moment that an event may have.
+pub(super) fn moment(text: &str) -> Option<i64> {
+    let micros = crate::model::Timestamp::parse(text).map(|t| t.0).or_else(|| epoch(text))?;
+    TIMES.contains(&micros).then_some(micros)
+}
 
 impl Time {
     fn within(micros: i64) -> Self {

@@ -63,10 +63,11 @@ impl<'p, S: Sink> Pass<'p, S> {
 
     pub(super) fn finish(mut self) -> Decoded {
         self.end_member();
-        let mut decoded = self.reader.decoded;
+        let (mut decoded, is_digest) = (self.reader.decoded, self.reader.digest);
         decoded.kind = match (decoded.pushed, self.faulty, self.recognized) {
             (1.., _, _) | (0, false, true) => Kind::Records,
             (0, true, _) => Kind::Broken,
+            (0, false, false) if is_digest => Kind::Digest,
             (0, false, false) => Kind::Foreign,
         };
         if decoded.kind == Kind::Broken && decoded.rejected.is_empty() {

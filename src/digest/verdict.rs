@@ -93,7 +93,7 @@ fn confirms(finding: &Finding, all: &[Finding]) -> bool {
 
 fn confidence(input: &Input) -> Confidence {
     let (files, records) = (&input.ledger.files, &input.ledger.records);
-    let nothing = records.kept == 0;
+    let nothing = records.events() == 0;
     let mostly_lost = files.failed * 2 > files.seen || records.rejected * 2 > records.seen;
     if nothing || mostly_lost || is_mostly_gaps(input) {
         Confidence::Low
@@ -106,7 +106,7 @@ fn confidence(input: &Input) -> Confidence {
 
 /// Whether most events lie where a gap could not be told from a quiet time.
 fn is_unjudged(input: &Input) -> bool {
-    input.coverage.unjudged.saturating_mul(2) > input.ledger.records.kept
+    input.coverage.unjudged.saturating_mul(2) > input.ledger.records.events()
 }
 
 /// Whether gaps make up half of the hours of every account in every region: an upper bound of what could be

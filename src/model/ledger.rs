@@ -22,8 +22,21 @@ words! {
         NotARecord = "not_a_record",
         MissingEventTime = "missing_event_time",
         BadEventTime = "bad_event_time",
-        Aggregated = "aggregated",
         Parquet = "parquet",
+    }
+}
+
+words! {
+    /// Why a file was not meant to be in the case.
+    SkipReason {
+        /// By its name it holds no records.
+        Name = "name",
+        /// An integrity digest, by its name or by what is in it.
+        Digest = "digest",
+        /// It was read, and no record was in it.
+        NoRecords = "no_records",
+        /// Not read: nothing that was selected can be in it.
+        Pruned = "pruned",
     }
 }
 
@@ -52,6 +65,12 @@ pub struct RecordCounts {
     /// Part of `duplicate`: replaced by a later record that says so (`addendum`).
     #[serde(default)]
     pub amended: u64,
+    /// Part of `kept`: counts of events over five minutes, in a table of their own.
+    #[serde(default)]
+    pub aggregated: u64,
+    /// Keys that stood more than once in their record: the last one counts.
+    #[serde(default)]
+    pub duplicate_keys: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,13 +88,33 @@ pub struct Reject {
     pub detail: String,
 }
 
+/// Files that were skipped for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skip {
+    pub reason: SkipReason,
+    pub count: u64,
+    /// The first of them by name, where names were kept.
+    pub files: Vec<String>,
+}
+
 #[must_use]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     pub files: FileCounts,
     pub records: RecordCounts,
     pub rejects: Vec<Reject>,
+    /// What `files.skipped` consists of.
+    #[serde(default)]
+    pub skips: Vec<Skip>,
     pub bytes: ByteCounts,
+}
+
+impl RecordCounts {
+    /// Rows of the event table.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.kept - self.aggregated
+    }
 }
 
 impl Ledger {
@@ -86,12 +125,15 @@ impl Ledger {
     pub fn check(&self) {
         let (f, r) = (&self.files, &self.records);
         assert_eq!(f.seen, f.ingested + f.skipped + f.failed, "files do not add up: {f:?}");
+        let skipped: u64 = self.skips.iter().map(|skip| skip.count).sum();
+        assert_eq!(f.skipped, skipped, "skipped files do not add up: {:?}", self.skips);
         assert_eq!(
             r.seen,
             r.kept + r.duplicate + r.filtered + r.rejected,
             "records do not add up: {r:?}"
         );
         assert!(f.pruned <= f.skipped, "more files pruned than skipped: {f:?}");
+        assert!(r.aggregated <= r.kept, "more records aggregated than kept: {r:?}");
         assert!(r.conflict.max(r.amended) <= r.duplicate, "duplicates do not add up: {r:?}");
     }
 

@@ -14,7 +14,7 @@ pub use finding::{
     CALLS, Call, Contributor, Episode, Finding, FindingKind, Indicator, IndicatorKind, Link,
     LinkKind, Principal, SEVERAL, Severity, Stage, TimelineRow,
 };
-pub use ledger::{FileCounts, Ledger, RecordCounts, Reject, RejectReason};
+pub use ledger::{FileCounts, Ledger, RecordCounts, Reject, RejectReason, Skip, SkipReason};
 pub use narrative::{Checks, Narrative, Section, Sentence};
 pub use report::{Report, Run};
 pub use selection::Selection;

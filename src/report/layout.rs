@@ -49,7 +49,7 @@ pub(super) fn period(first: Timestamp, last: Timestamp) -> String {
 
 /// What the report is about, in one line.
 pub(super) fn scope(report: &Report) -> String {
-    let events = counted(report.ledger.records.kept, "event");
+    let events = counted(report.ledger.records.events(), "event");
     let accounts = counted(report.coverage.accounts.len() as u64, "account");
     let regions = counted(report.coverage.regions.len() as u64, "region");
     let span = match (report.coverage.first, report.coverage.last) {

@@ -190,6 +190,7 @@ fn hostile_report() -> Report {
                 ..Default::default()
             },
             rejects: vec![reject],
+            skips: Vec::new(),
             bytes: ByteCounts { compressed: 1000, inflated: 20_000 },
         },
         coverage: Coverage {

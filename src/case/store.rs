@@ -1,0 +1,163 @@
+//! Rows on their way to disk: one worker's parts while they grow, and what the journal is to hear
+//! when they are written.
+//!
+//! A part ends when it is full, be it in the middle of a file: its rows count when the journal hears
+//! that the file was read to its end, and are dropped when it never does.
+
+use super::aggregated::Aggregated;
+use super::builder::{Builder, Taken};
+use super::folder::Folder;
+use super::journal::{Account, Journal, Line, Part, PartFile, Reading, Table};
+use super::{Error, dedupe, part};
+use crate::decode::{Record, Sink};
+use crate::model::Timestamp;
+use std::sync::{Mutex, MutexGuard};
+
+/// Rows of a part when memory does not end it sooner.
+const PART_ROWS: usize = 100_000;
+
+pub(super) struct Store<'r> {
+    folder: &'r Folder,
+    journal: &'r Mutex<Journal>,
+    /// Bytes that the rows in hand may take.
+    part_bytes: usize,
+    events: Builder,
+    aggregated: Aggregated,
+    /// By the codes that rows have, for each table.
+    event_files: Vec<PartFile>,
+    aggregated_files: Vec<PartFile>,
+    /// Files read to their end since the last line of the journal.
+    accounts: Vec<Account>,
+    failed: Option<Error>,
+}
+
+impl<'r> Store<'r> {
+    pub(super) fn new(folder: &'r Folder, journal: &'r Mutex<Journal>, part_bytes: usize) -> Self {
+        Self {
+            folder,
+            journal,
+            part_bytes,
+            events: Builder::default(),
+            aggregated: Aggregated::default(),
+            event_files: Vec::new(),
+            aggregated_files: Vec::new(),
+            accounts: Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// The sink for the records of one file.
+    pub(super) fn file<'s>(&'s mut self, name: &'s str, reading: Reading) -> FileSink<'s, 'r> {
+        FileSink { store: self, name, reading, member: None, file: None }
+    }
+
+    /// The file was read to its end.
+    pub(super) fn end_file(&mut self, account: Account) -> Result<(), Error> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        self.accounts.push(account);
+        if self.is_full() { self.write() } else { Ok(()) }
+    }
+
+    fn is_full(&self) -> bool {
+        let bytes = || self.events.heap_bytes() + self.aggregated.heap_bytes();
+        self.events.rows() >= PART_ROWS || bytes() >= self.part_bytes
+    }
+
+    /// Stores the rows and then tells the journal, so that a line never promises too much.
+    pub(super) fn write(&mut self) -> Result<(), Error> {
+        let mut parts = Vec::new();
+        if self.events.rows() > 0 {
+            let taken = self.events.take();
+            let files = std::mem::take(&mut self.event_files);
+            parts.push(self.part(Table::Events, taken, files)?);
+        }
+        if self.aggregated.rows() > 0 {
+            let taken = self.aggregated.take();
+            let files = std::mem::take(&mut self.aggregated_files);
+            parts.push(self.part(Table::Aggregated, taken, files)?);
+        }
+        let files = std::mem::take(&mut self.accounts);
+        if parts.is_empty() && files.is_empty() {
+            return Ok(());
+        }
+        self.journal().append(Line::Read { parts, files })
+    }
+
+    fn part(&self, table: Table, taken: Taken, files: Vec<PartFile>) -> Result<Part, Error> {
+        let name = self.journal().name_part();
+        let ((first, last), rows) = (taken.span(), taken.rows);
+        dedupe::write_keys(&self.folder.keys(&name), &taken.keys)?;
+        part::write(&self.folder.table(table, &name), rows, taken.columns)?;
+        self.folder.sync()?;
+        Ok(Part { name, table, rows: rows as u64, spare: 0, first, last, files })
+    }
+
+    fn journal(&self) -> MutexGuard<'r, Journal> {
+        self.journal.lock().expect("no worker panics with the lock")
+    }
+}
+
+/// Pushes the records of one file.
+pub(super) struct FileSink<'s, 'r> {
+    store: &'s mut Store<'r>,
+    name: &'s str,
+    reading: Reading,
+    /// The name in the table, for a member of an archive.
+    member: Option<String>,
+    /// The code of this file or member in the part in hand, once it has a row.
+    file: Option<u32>,
+}
+
+impl FileSink<'_, '_> {
+    fn code(&mut self, table: Table) -> u32 {
+        let name = self.member.as_deref().unwrap_or(self.name);
+        let (code, files) = match table {
+            Table::Events => (self.store.events.file(name), &mut self.store.event_files),
+            Table::Aggregated => {
+                (self.store.aggregated.file(name), &mut self.store.aggregated_files)
+            }
+        };
+        if code as usize == files.len() {
+            files.push(PartFile { reading: self.reading, member: self.member.clone() });
+        }
+        code
+    }
+}
+
+impl Sink for FileSink<'_, '_> {
+    fn record(&mut self, record: &Record<'_>) {
+        if record.is_aggregated {
+            let file = self.code(Table::Aggregated);
+            return self.store.aggregated.push(record, file);
+        }
+        let file = self.file.unwrap_or_else(|| self.code(Table::Events));
+        self.file = Some(file);
+        self.store.events.push(record, file);
+    }
+
+    fn member(&mut self, name: &str) {
+        self.member = Some(format!("{}!{name}", self.name));
+        self.file = None;
+    }
+
+    fn pause(&mut self) {
+        if self.store.failed.is_none() && self.store.is_full() {
+            self.store.failed = self.store.write().err();
+            self.file = None;
+        }
+    }
+}
+
+impl Taken {
+    /// The first and the last moment; the first column is that of time.
+    fn span(&self) -> (Timestamp, Timestamp) {
+        let times = match self.columns.first() {
+            Some((_, super::builder::Column::Time(times))) => &times[..],
+            _ => &[],
+        };
+        let bound = |time: Option<&i64>| Timestamp(time.copied().unwrap_or_default());
+        (bound(times.iter().min()), bound(times.iter().max()))
+    }
+}
