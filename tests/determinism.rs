@@ -2,10 +2,11 @@
 
 use crate::support::{Silent, pool};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 use std::process::Command;
-use trailinsight::archive::{Disk, Input, Source};
+use trailinsight::archive::{Disk, Input, Reading, Source, Window, in_order};
 use trailinsight::case;
 
 fn incident() -> std::path::PathBuf {
@@ -37,6 +38,20 @@ impl Source for Backwards {
     }
     fn skipped(&self) -> u64 {
         self.0.skipped()
+    }
+    fn take_inputs(&mut self) -> Vec<Input> {
+        std::mem::take(&mut self.1)
+    }
+    fn key<'a>(&'a self, input: &'a Input) -> Cow<'a, str> {
+        self.0.key(input)
+    }
+    fn reading<'a>(
+        &'a self,
+        inputs: &'a [Input],
+        todo: Vec<u32>,
+        window: Window,
+    ) -> Box<dyn Reading + 'a> {
+        in_order(self, inputs, todo, window)
     }
     fn open(&self, input: &Input) -> io::Result<Box<dyn io::Read + '_>> {
         self.0.open(input)

@@ -1,20 +1,11 @@
 //! Archives in folders and single files.
 
-use super::{Input, Key, KeyKind, Source};
+use super::{Error, Input, Key, KeyKind, Reading, Source, Window, in_order};
+use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
-
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("cannot read {}", path.display())]
-    Unreachable { path: PathBuf, source: io::Error },
-    #[error("{} is empty", path.display())]
-    EmptyFolder { path: PathBuf },
-    #[error("no trail files in {}", path.display())]
-    NoTrailFiles { path: PathBuf, files: u64 },
-}
 
 /// Files of one or more folders, listed once.
 pub struct Disk {
@@ -29,10 +20,14 @@ impl Disk {
     /// # Errors
     /// When a SOURCE is missing, unreadable or holds nothing to read.
     pub fn list(sources: &[PathBuf]) -> Result<Self, Error> {
+        Self::list_as(sources, sources.len() > 1)
+    }
+
+    /// Where a run has `several` SOURCEs, each file is named with the one it is of.
+    pub(super) fn list_as(sources: &[PathBuf], several: bool) -> Result<Self, Error> {
         let mut disk = Self { inputs: Vec::new(), skipped: 0, digests: 0 };
         for source in sources {
-            let prefix =
-                if sources.len() > 1 { format!("{}/", source.display()) } else { String::new() };
+            let prefix = if several { format!("{}/", source.display()) } else { String::new() };
             disk.list_one(source, &prefix)?;
         }
         disk.inputs.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
@@ -71,6 +66,7 @@ impl Disk {
                 bytes: metadata.len(),
                 stamp: stamp(&metadata),
                 named: true,
+                origin: 0,
                 path: source.to_owned(),
             });
             return Ok(());
@@ -115,7 +111,8 @@ impl Disk {
         let relative = path.strip_prefix(source).unwrap_or(path);
         let name = format!("{prefix}{}", relative.display());
         let (bytes, stamp) = metadata.map_or((0, 0), |m| (m.len(), stamp(&m)));
-        self.inputs.push(Input { name, bytes, stamp, named: false, path: path.to_owned() });
+        let (named, origin, path) = (false, 0, path.to_owned());
+        self.inputs.push(Input { name, bytes, stamp, named, origin, path });
     }
 }
 
@@ -129,6 +126,10 @@ impl Source for Disk {
         &self.inputs
     }
 
+    fn take_inputs(&mut self) -> Vec<Input> {
+        std::mem::take(&mut self.inputs)
+    }
+
     fn skipped(&self) -> u64 {
         self.skipped
     }
@@ -137,7 +138,20 @@ impl Source for Disk {
         self.digests
     }
 
+    fn key<'a>(&'a self, input: &'a Input) -> Cow<'a, str> {
+        input.path.to_string_lossy()
+    }
+
     fn open(&self, input: &Input) -> io::Result<Box<dyn Read + '_>> {
         Ok(Box::new(File::open(&input.path)?))
+    }
+
+    fn reading<'a>(
+        &'a self,
+        inputs: &'a [Input],
+        todo: Vec<u32>,
+        window: Window,
+    ) -> Box<dyn Reading + 'a> {
+        in_order(self, inputs, todo, window)
     }
 }

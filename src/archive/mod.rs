@@ -1,13 +1,25 @@
 //! Where trail files are, and how to read one: the order and the names of everything after.
 
+#[cfg(any(feature = "s3", feature = "lookup"))]
+mod aws;
+mod combined;
 mod disk;
+mod error;
 mod key;
+mod location;
+mod open;
+mod reading;
 mod select;
 
-pub use disk::{Disk, Error};
+pub use disk::Disk;
+pub use error::Error;
 pub use key::{Key, KeyKind};
+pub use location::Location;
+pub use open::{AwsSettings, Keys, Options, open};
+pub use reading::{Body, Next, Reading, Window, in_order};
 pub use select::prunes;
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 
 /// One file of an archive.
@@ -15,28 +27,35 @@ use std::io::{self, Read};
 pub struct Input {
     /// How reports name it: relative to the SOURCE it was found under.
     pub name: String,
-    /// Size as stored, in bytes.
+    /// Size as stored, in bytes; 0 where only reading tells.
     pub bytes: u64,
     /// Changes when the content may have changed: on disk, the time of the last change in
-    /// nanoseconds since the epoch.
+    /// nanoseconds since the epoch; in S3, what [`stamp_of`] makes of the ETag.
     pub stamp: i64,
     /// The user named this very file, so it is meant to be a trail file.
     pub named: bool,
+    /// Which of several sources it is of.
+    pub(crate) origin: u16,
+    /// Where it is on disk; empty elsewhere.
     pub(crate) path: std::path::PathBuf,
 }
 
-impl Input {
-    /// What its whole path says, also the part above the SOURCE.
-    #[must_use]
-    pub fn key_text(&self) -> std::borrow::Cow<'_, str> {
-        self.path.to_string_lossy()
-    }
+/// A stamp of any text that changes with the content.
+#[must_use]
+pub fn stamp_of(text: &str) -> i64 {
+    use sha2::{Digest, Sha256};
+    let hash = Sha256::digest(text.as_bytes());
+    i64::from_le_bytes(std::array::from_fn(|at| hash[at]))
 }
 
 /// A listed archive. Inputs are sorted by name, so equal archives are read alike; no two have the
 /// same name.
 pub trait Source: Sync {
     fn inputs(&self) -> &[Input];
+
+    /// Hands the inputs over, to be merged with those of other sources. What else the source is
+    /// asked for, it answers by what an [`Input`] holds.
+    fn take_inputs(&mut self) -> Vec<Input>;
 
     /// Files that were seen and left out because of their name (digests, texts, ...).
     fn skipped(&self) -> u64;
@@ -45,6 +64,9 @@ pub trait Source: Sync {
     fn digests(&self) -> u64 {
         0
     }
+
+    /// The whole key or path of an input, also the part above the SOURCE.
+    fn key<'a>(&'a self, input: &'a Input) -> Cow<'a, str>;
 
     /// Opens one input, to be read from its beginning.
     ///
@@ -63,4 +85,13 @@ pub trait Source: Sync {
         self.open(input)?.read_to_end(buffer)?;
         Ok(())
     }
+
+    /// Begins to read the inputs that `todo` numbers, for workers to take. What is far away reads
+    /// ahead of them; what is near opens each when it is asked for.
+    fn reading<'a>(
+        &'a self,
+        inputs: &'a [Input],
+        todo: Vec<u32>,
+        window: Window,
+    ) -> Box<dyn Reading + 'a>;
 }

@@ -2,9 +2,11 @@
 //! that ingest is held against.
 
 use super::Progress;
-use crate::archive::Source;
+use crate::archive::{Body, Next, Source, Window};
 use crate::decode::{self, Caps, Scratch};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const AHEAD_BYTES: u64 = 64 << 20;
 
 /// Reads and inflates every input of `source` on the threads of `pool`; returns the bytes inflated.
 /// What cannot be read counts as nothing.
@@ -14,15 +16,18 @@ pub fn inflate_only(
     pool: &rayon::ThreadPool,
     progress: &dyn Progress,
 ) -> u64 {
-    let (next, total) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let inputs = source.inputs();
+    let todo = (0..inputs.len() as u32).collect();
+    let window = Window { file_bytes: u64::MAX, ahead_bytes: AHEAD_BYTES };
+    let (reading, total) = (source.reading(inputs, todo, window), AtomicU64::new(0));
     pool.broadcast(|_| {
         let (mut bytes, mut scratch) = (Vec::new(), Scratch::new(caps.depth));
-        while let Some(input) = source.inputs().get(next.fetch_add(1, Ordering::Relaxed)) {
-            let inflated = match source.read(input, &mut bytes) {
-                Ok(()) => decode::inflate_only(&bytes, caps, &mut scratch),
-                Err(_) => 0,
+        while let Some(Next { number, body }) = reading.next(&mut bytes) {
+            let inflated = match body {
+                Ok(Body::Whole) => decode::inflate_only(&bytes, caps, &mut scratch),
+                Ok(Body::Stream(_)) | Err(_) => 0,
             };
-            progress.file(input.bytes, inflated, 0);
+            progress.file(inputs[number as usize].bytes, inflated, 0);
             total.fetch_add(inflated, Ordering::Relaxed);
         }
     });

@@ -12,13 +12,13 @@ use super::journal::{self, Account, Fate, Journal, Line, Part, Reading, State, T
 use super::manifest::{self, Manifest};
 use super::settle::{Settled, settle};
 use super::store::Store;
-use crate::archive::{self, Input, Key, Source};
+use crate::archive::{self, Body, Input, Key, Next, Source, Window};
 use crate::decode::{Caps, Decoded, Kind, Rejected, Scratch, decode, decode_reader};
-use crate::model::{Ledger, Reject, RejectReason, Selection, Skip, SkipReason};
+use crate::model::{Ledger, ReadError, Reject, RejectReason, Selection, Skip, SkipReason, Stop};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A part takes about this share of what a worker may hold; the rest is for the file in hand and
 /// for the columns while they are written.
@@ -27,6 +27,8 @@ const PART_SHARE: usize = 3;
 /// share of a worker's memory is read in pieces.
 const WINDOW_SHARE: usize = 8;
 const WINDOW_LEAST: usize = 4 << 20;
+/// What is far away is read ahead of the workers by this share of all memory.
+const AHEAD_SHARE: usize = 8;
 
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -37,6 +39,8 @@ pub struct Options {
     pub selection: Selection,
     /// Make an existing case anew instead of adding to it.
     pub fresh: bool,
+    /// Ends the ingest before all is read; what was read is in the case, and the next one goes on.
+    pub stop: Stop,
 }
 
 /// What there is to do, once that is known.
@@ -96,6 +100,10 @@ pub fn ingest(
     progress.begin(&todo.plan);
     let worker_bytes = options.memory_bytes / pool.current_num_threads().max(1);
     let window_bytes = options.caps.window_bytes.min(worker_bytes / WINDOW_SHARE).max(WINDOW_LEAST);
+    let inputs = std::mem::take(&mut todo.inputs);
+    let ahead_bytes = (options.memory_bytes / AHEAD_SHARE) as u64;
+    let window = Window { file_bytes: window_bytes as u64, ahead_bytes };
+    let reading = source.reading(source.inputs(), inputs, window);
     let run = Run {
         source,
         options,
@@ -105,19 +113,21 @@ pub fn ingest(
         selection: &selection,
         first_reading: journal.state.next_reading(),
         part_bytes: worker_bytes / PART_SHARE,
-        todo,
-        next_input: AtomicUsize::new(0),
+        reading: &*reading,
         failed: AtomicBool::new(false),
         journal: Mutex::new(journal),
     };
     let results: Vec<Result<(), Error>> = pool.broadcast(|_| run.work());
     results.into_iter().collect::<Result<(), Error>>()?;
-    run.finish(before.as_ref())
+    if options.stop.is_asked() {
+        return Err(Error::Stopped);
+    }
+    run.finish(before.as_ref(), &todo)
 }
 
 /// Which inputs are to be read.
 struct Todo {
-    inputs: Vec<usize>,
+    inputs: Vec<u32>,
     pruned: u64,
     /// Files of the case that hold events and are as they were.
     unchanged: u64,
@@ -132,7 +142,7 @@ impl Todo {
         let mut todo = Self { inputs, pruned: 0, unchanged: 0, forgotten, plan: Plan::default() };
         let mut known = HashSet::new();
         for (number, input) in source.inputs().iter().enumerate() {
-            if !input.named && archive::prunes(selection, &Key::parse(&input.key_text())) {
+            if !input.named && archive::prunes(selection, &Key::parse(&source.key(input))) {
                 todo.pruned += 1;
                 continue;
             }
@@ -147,7 +157,7 @@ impl Todo {
             }
             todo.plan.changed += u64::from(account.is_some() && !same);
             todo.plan.bytes += input.bytes;
-            todo.inputs.push(number);
+            todo.inputs.push(u32::try_from(number).expect("an archive has fewer than 2^32 files"));
         }
         for account in state.accounts.values().filter(|a| !known.contains(a.name.as_str())) {
             if account.stored > 0 {
@@ -175,8 +185,7 @@ struct Run<'a> {
     selection: &'a Selection,
     first_reading: Reading,
     part_bytes: usize,
-    todo: Todo,
-    next_input: AtomicUsize,
+    reading: &'a dyn archive::Reading,
     /// A worker could not write: the others stop too.
     failed: AtomicBool,
     journal: Mutex<Journal>,
@@ -197,31 +206,39 @@ impl Run<'_> {
         let mut filter = Filter::new(self.selection);
         let mut bytes = Vec::new();
         let mut store = Store::new(&self.folder, &self.journal, self.part_bytes);
-        while !self.failed.load(Ordering::Relaxed) {
-            let number = self.next_input.fetch_add(1, Ordering::Relaxed);
-            let Some(&input) = self.todo.inputs.get(number) else { break };
-            let (input, reading) = (&inputs[input], self.first_reading + number as Reading);
+        let mut given_up = Ok(());
+        while !self.failed.load(Ordering::Relaxed) && !self.options.stop.is_asked() {
+            let Some(Next { number, body }) = self.reading.next(&mut bytes) else { break };
+            let input = &inputs[number as usize];
+            let reading = self.first_reading + Reading::from(number);
             let mut sink = Filtered::new(store.file(&input.name, reading), &mut filter);
-            let read = if input.bytes > self.caps.window_bytes as u64 {
-                self.source
-                    .open(input)
-                    .map(|mut file| decode_reader(&mut file, &self.caps, &mut scratch, &mut sink))
-            } else {
-                self.source
-                    .read(input, &mut bytes)
-                    .map(|()| decode(&bytes, &self.caps, &mut scratch, &mut sink))
+            let decoded = match body {
+                Ok(Body::Whole) => decode(&bytes, &self.caps, &mut scratch, &mut sink),
+                Ok(Body::Stream(mut file)) => {
+                    decode_reader(&mut file, &self.caps, &mut scratch, &mut sink)
+                }
+                Err(error) => match unreadable(error, &input.name) {
+                    Ok(decoded) => decoded,
+                    Err(error) => {
+                        self.failed.store(true, Ordering::Relaxed);
+                        given_up = Err(error);
+                        break;
+                    }
+                },
             };
-            let decoded = read.unwrap_or_else(|error| {
-                Decoded::broken(0, RejectReason::Unreadable, error.to_string())
-            });
+            if self.options.stop.is_asked() && decoded.is_unread() {
+                // Cut off by the wish to stop: it will be read again.
+                break;
+            }
             let filtered = sink.left_out;
             self.progress.file(input.bytes, decoded.inflated_bytes, decoded.seen);
             store.end_file(account(input, reading, decoded, filtered))?;
         }
-        store.write()
+        store.write()?;
+        given_up
     }
 
-    fn finish(self, before: Option<&Manifest>) -> Result<Manifest, Error> {
+    fn finish(self, before: Option<&Manifest>, todo: &Todo) -> Result<Manifest, Error> {
         let mut journal = self.journal.into_inner().expect("no worker panics with the lock");
         let unchanged = before.filter(|m| m.journal_bytes == journal.bytes());
         let settled = match unchanged.map(|m| &m.ledger.records) {
@@ -235,7 +252,7 @@ impl Run<'_> {
             journal_bytes: journal.bytes(),
             parts: journal.state.parts_of(Table::Events).map(table_part).collect(),
             aggregated: journal.state.parts_of(Table::Aggregated).map(table_part).collect(),
-            ledger: ledger(self.source, &self.todo, &journal.state, settled),
+            ledger: ledger(self.source, todo, &journal.state, settled),
         };
         manifest.ledger.check();
         assert_eq!(
@@ -277,6 +294,7 @@ fn account(input: &Input, reading: Reading, decoded: Decoded, filtered: u64) -> 
         reason: r.reason,
         count: r.count,
         detail: r.detail,
+        remedy: r.remedy,
     });
     Account {
         reading,
@@ -321,6 +339,7 @@ fn ledger(source: &dyn Source, todo: &Todo, state: &State, settled: Settled) -> 
                 reason: r.reason,
                 count: r.count,
                 detail: r.detail.clone(),
+                remedy: r.remedy.clone(),
             });
         }
     }
@@ -360,11 +379,23 @@ impl Skips {
     }
 }
 
+fn unreadable(error: std::io::Error, name: &str) -> Result<Decoded, Error> {
+    let mut broken = Decoded::broken(0, RejectReason::Unreadable, error.to_string());
+    if let Ok(source) = error.downcast::<ReadError>() {
+        if source.fatal {
+            return Err(Error::GivenUp { name: name.to_owned(), source });
+        }
+        broken.rejected[0].remedy = source.remedy;
+    }
+    Ok(broken)
+}
+
 fn not_cloudtrail() -> Rejected {
     Rejected {
         reason: RejectReason::NotCloudTrail,
         count: 0,
         detail: "valid JSON, but no CloudTrail records in it".to_owned(),
+        remedy: None,
         member: None,
     }
 }

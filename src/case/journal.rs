@@ -91,6 +91,8 @@ pub(super) struct Rejected {
     pub(super) reason: RejectReason,
     pub(super) count: u64,
     pub(super) detail: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) remedy: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]

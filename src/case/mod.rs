@@ -62,6 +62,10 @@ pub enum Error {
     OtherSelection { path: PathBuf, made: Box<Selection>, asked: Box<Selection> },
     #[error("the case at {} was made of another archive: none of its {files} files is in this one", path.display())]
     OtherArchive { path: PathBuf, files: u64 },
+    #[error("reading was given up after {name}")]
+    GivenUp { name: String, source: crate::model::ReadError },
+    #[error("stopped")]
+    Stopped,
     #[error("cannot write {}", path.display())]
     Unwritten { path: PathBuf, source: polars::error::PolarsError },
     #[error("the event table could not be {action}")]

@@ -7,6 +7,7 @@ use super::ui::Ui;
 use super::{args, now};
 use super::{ingest, select};
 use crate::analyze;
+use crate::archive;
 use crate::case::Case;
 use crate::detect::{self, Rules};
 use crate::digest;
@@ -22,16 +23,18 @@ const SHOWN_SKIPPED: usize = 10;
 
 pub(super) fn analyze(args: args::Analyze, argv: Vec<String>, ui: &Ui) -> Result<Exit, Failure> {
     let started = now();
-    let mut settings = Settings::resolve(args.judging, args.narrating)?;
+    let mut settings = Settings::resolve(args.judging, args.narrating, args.aws)?;
     let file = std::mem::take(&mut settings.select);
     let selection = select::selection(&args.input.select, file, started)?;
+    let aws = settings::aws_settings(&settings.aws, &args.input);
+    let options = archive::Options { selection, aws, stop: super::stop() };
     // Bad rules are told before an hour of reading, not after.
     let rules = load(&settings.rules, ui)?;
     let pool = settings::threads(args.input.threads)?;
     let out = args.output.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
     let dir = args.case.unwrap_or_else(|| out.join("case"));
     place::check(&out, &dir, &args.output)?;
-    let manifest = ingest::read(&args.input, &dir, (selection, &pool), ui)?;
+    let manifest = ingest::read(&args.input, &dir, (options, &pool), ui)?;
     let job = Job { settings, rules, pool, argv, started, out, output: args.output };
     job.run(&dir, ui)
         .map(|reached| if reached == Exit::Done { ingest::exit(&manifest) } else { reached })
@@ -39,7 +42,7 @@ pub(super) fn analyze(args: args::Analyze, argv: Vec<String>, ui: &Ui) -> Result
 
 pub(super) fn report(args: args::Report, argv: Vec<String>, ui: &Ui) -> Result<Exit, Failure> {
     let started = now();
-    let settings = Settings::resolve(args.judging, args.narrating)?;
+    let settings = Settings::resolve(args.judging, args.narrating, args.aws)?;
     let rules = load(&settings.rules, ui)?;
     let pool = settings::threads(args.threads)?;
     Case::open(&args.case)?;

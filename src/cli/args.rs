@@ -85,7 +85,7 @@ pub struct Ui {
 
 #[derive(Debug, Group)]
 pub struct Input {
-    /// Trail files: a folder, or a file
+    /// Trail files: a folder or a file; may be given more than once
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
     /// Threads to read with [default: all cores]
@@ -99,6 +99,36 @@ pub struct Input {
     pub fresh: bool,
     #[command(flatten)]
     pub select: Select,
+    #[command(flatten)]
+    pub s3: S3,
+}
+
+/// Whatever of a run is on AWS: archives and models. Credentials are those of the AWS configuration.
+#[derive(Debug, Clone, Default, Group)]
+#[command(next_help_heading = "AWS")]
+pub struct Aws {
+    /// Profile of the AWS configuration
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Another endpoint for every service that is called; for one service alone set
+    /// AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_CLOUDTRAIL or AWS_ENDPOINT_URL_BEDROCK_RUNTIME
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+}
+
+/// How an archive in S3 is reached.
+#[derive(Debug, Default, Group)]
+#[command(next_help_heading = "S3")]
+pub struct S3 {
+    /// Region of the bucket [default: that of the AWS configuration, or where S3 says it is]
+    #[arg(long, value_name = "REGION")]
+    pub s3_region: Option<String>,
+    /// Read a public bucket without credentials
+    #[arg(long)]
+    pub no_sign_request: bool,
+    /// Pay for requests and transfer, where the owner of the bucket does not
+    #[arg(long)]
+    pub request_payer: bool,
 }
 
 /// Which events; everything by default. What is given twice takes either; `!` in front means "not";
@@ -173,12 +203,6 @@ pub struct Narrating {
     /// File with further instructions for the model
     #[arg(long, value_name = "FILE")]
     pub prompt: Option<PathBuf>,
-    /// Another endpoint for Bedrock
-    #[arg(long, value_name = "URL")]
-    pub endpoint_url: Option<String>,
-    /// Profile of the AWS configuration
-    #[arg(long, value_name = "NAME")]
-    pub profile: Option<String>,
     /// Size of the digest, in tokens [default: 16000]
     #[arg(long, value_name = "N")]
     pub digest_tokens: Option<usize>,
@@ -210,12 +234,16 @@ pub struct Analyze {
     pub judging: Judging,
     #[command(flatten)]
     pub narrating: Narrating,
+    #[command(flatten)]
+    pub aws: Aws,
 }
 
 #[derive(Debug, Parser)]
 pub struct Ingest {
     #[command(flatten)]
     pub input: Input,
+    #[command(flatten)]
+    pub aws: Aws,
     /// Folder for the case
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     pub case: Option<PathBuf>,
@@ -244,6 +272,8 @@ pub struct Report {
     pub judging: Judging,
     #[command(flatten)]
     pub narrating: Narrating,
+    #[command(flatten)]
+    pub aws: Aws,
 }
 
 #[derive(Debug, Parser)]

@@ -11,6 +11,8 @@ pub enum Exit {
     Usage = 2,
     InputLost = 3,
     Nothing = 4,
+    /// By Ctrl-C, as shells number it.
+    Stopped = 130,
 }
 
 impl From<Exit> for ExitCode {
@@ -78,6 +80,14 @@ impl From<crate::archive::Error> for Failure {
     fn from(error: crate::archive::Error) -> Self {
         use crate::archive::Error as E;
         let hint = match &error {
+            E::Usage { hint, .. } => return Self::from_error(Exit::Usage, &error).hint(hint),
+            E::Remote { source, .. } => {
+                let failure = Self::from_error(Exit::Nothing, &error);
+                return match &source.remedy {
+                    Some(remedy) => failure.hint(remedy),
+                    None => failure,
+                };
+            }
             E::Unreachable { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 "check the spelling; a SOURCE is a folder of trail files or one trail file"
             }
@@ -121,6 +131,13 @@ impl From<crate::case::Error> for Failure {
                  and the same command goes on from there",
             )
             .ends(Exit::Nothing),
+            E::Stopped => {
+                failure.hint("run the same command again: it goes on where it stopped").ends(Exit::Stopped)
+            }
+            E::GivenUp { source, .. } => match &source.remedy {
+                Some(remedy) => failure.hint(remedy),
+                None => failure,
+            },
             E::Io { .. } | E::Table { .. } => failure,
         }
     }

@@ -3,30 +3,36 @@
 use super::args;
 use super::failure::{Exit, Failure};
 use super::{now, select, settings, ui};
-use crate::archive::{Disk, Source};
+use crate::archive::{self, Location, Source};
 use crate::case::{self, Manifest, Progress};
 use crate::decode::Caps;
-use crate::model::Selection;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub(super) fn run(args: &args::Ingest, ui: &ui::Ui) -> Result<Exit, Failure> {
     let pool = settings::threads(args.input.threads)?;
-    let Some(case) = &args.case else { return inflate(&args.input, &pool, ui) };
-    let selection = select::selection(&args.input.select, settings::select()?, now())?;
-    let manifest = read(&args.input, case, (selection, &pool), ui)?;
+    let (select, aws) = settings::for_reading(&args.aws, &args.input)?;
+    let selection = select::selection(&args.input.select, select, now())?;
+    let options = archive::Options { selection, aws, stop: super::stop() };
+    let Some(case) = &args.case else { return inflate(&args.input, &options, &pool, ui) };
+    let manifest = read(&args.input, case, (options, &pool), ui)?;
     let (rows, parts) = (manifest.rows(), manifest.parts.len());
     ui.result(&format!("{}: {rows} events in {parts} parts", case.display()))?;
     Ok(exit(&manifest))
 }
 
 /// The dry run.
-fn inflate(input: &args::Input, pool: &rayon::ThreadPool, ui: &ui::Ui) -> Result<Exit, Failure> {
-    let source = list(&input.sources)?;
+fn inflate(
+    input: &args::Input,
+    options: &archive::Options,
+    pool: &rayon::ThreadPool,
+    ui: &ui::Ui,
+) -> Result<Exit, Failure> {
+    let source = open(&input.sources, options)?;
     let total: u64 = source.inputs().iter().map(|i| i.bytes).sum();
     let files = source.inputs().len();
     let reading = ui.reading();
     reading.begin(&case::Plan { files: files as u64, bytes: total, ..case::Plan::default() });
-    let inflated = case::inflate_only(&source, &Caps::default(), pool, &reading);
+    let inflated = case::inflate_only(&*source, &Caps::default(), pool, &reading);
     reading.finish();
     ui.stdout(format!("{files} files, {total} bytes, {inflated} inflated\n").as_bytes())?;
     Ok(Exit::Done)
@@ -41,18 +47,19 @@ pub(super) fn exit(manifest: &Manifest) -> Exit {
 pub(super) fn read(
     input: &args::Input,
     case: &Path,
-    (selection, pool): (Selection, &rayon::ThreadPool),
+    (options, pool): (archive::Options, &rayon::ThreadPool),
     ui: &ui::Ui,
 ) -> Result<Manifest, Failure> {
     let memory_bytes = settings::memory(input.memory.as_deref())?;
     let listing = ui.step("listing files");
-    let source = list(&input.sources)?;
+    let source = open(&input.sources, &options)?;
     drop(listing);
     tracing::info!(files = source.inputs().len(), "ingest");
     let reading = ui.reading();
     let (caps, fresh) = (Caps::default(), input.fresh);
-    let options = case::Options { memory_bytes, caps, selection, fresh };
-    let result = case::ingest(&source, case, &options, pool, &reading);
+    let archive::Options { selection, stop, .. } = options;
+    let options = case::Options { memory_bytes, caps, selection, fresh, stop };
+    let result = case::ingest(&*source, case, &options, pool, &reading);
     reading.finish();
     let manifest = result?;
     ui.ledger(&manifest.ledger, case);
@@ -64,18 +71,9 @@ pub(super) fn read(
     Ok(manifest)
 }
 
-fn list(sources: &[String]) -> Result<Disk, Failure> {
-    if let Some(remote) =
-        sources.iter().find(|s| s.starts_with("s3://") || s.starts_with("cloudtrail:"))
-    {
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("{remote}: only folders and files can be read"),
-        )
-        .hint("copy the archive first, as in `aws s3 sync s3://bucket/AWSLogs ./AWSLogs`"));
-    }
-    let paths: Vec<PathBuf> = sources.iter().map(PathBuf::from).collect();
-    Ok(Disk::list(&paths)?)
+fn open(sources: &[String], options: &archive::Options) -> Result<Box<dyn Source>, Failure> {
+    let locations: Result<Vec<Location>, _> = sources.iter().map(|s| Location::parse(s)).collect();
+    Ok(archive::open(&locations?, options)?)
 }
 
 fn nothing(manifest: &Manifest) -> Failure {

@@ -12,7 +12,7 @@ mod select;
 mod settings;
 mod ui;
 
-use crate::model::Timestamp;
+use crate::model::{Stop, Timestamp};
 use args::{Args, Command};
 use clap::{CommandFactory, Parser};
 use failure::{Exit, Failure};
@@ -53,6 +53,25 @@ pub fn run(argv: Vec<OsString>) -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// Asked for by the first Ctrl-C; the second ends the process at once.
+fn stop() -> Stop {
+    let stop = Stop::default();
+    let asked = stop.clone();
+    // A handler that cannot be set leaves what the system does: the case goes on all the same.
+    let _ = ctrlc::set_handler(move || {
+        if asked.is_asked() {
+            end();
+        }
+        asked.ask();
+    });
+    stop
+}
+
+#[expect(clippy::exit, reason = "the user has asked twice, and nothing is lost")]
+fn end() {
+    std::process::exit(Exit::Stopped as i32);
 }
 
 #[expect(

@@ -1,8 +1,9 @@
 //! From what was typed and `trailinsight.toml` to what is in force. Flags win; no stage after this
 //! sees an option that means "default".
 
-use super::args::{Judging, Narrating, Narrator};
+use super::args::{self, Judging, Narrating, Narrator};
 use super::failure::{Exit, Failure};
+use crate::archive::AwsSettings;
 use crate::model::{Selection, Severity};
 use crate::narrate::{self, Choice};
 use serde::Deserialize;
@@ -47,11 +48,17 @@ pub(super) struct Settings {
     pub(super) fail_on: Option<Severity>,
     pub(super) digest_tokens: usize,
     pub(super) narrate: narrate::Settings,
+    pub(super) aws: args::Aws,
 }
 
 impl Settings {
-    pub(super) fn resolve(judging: Judging, narrating: Narrating) -> Result<Self, Failure> {
-        let file = read(judging.config.as_deref())?;
+    pub(super) fn resolve(
+        judging: Judging,
+        narrating: Narrating,
+        aws: args::Aws,
+    ) -> Result<Self, Failure> {
+        let mut file = read(judging.config.as_deref())?;
+        let aws = file.aws(aws);
         let mut rules = file.rules.unwrap_or_default();
         rules.extend(judging.rules);
         let fail_on = file.fail_on.as_deref().map(severity).transpose()?;
@@ -64,8 +71,8 @@ impl Settings {
             max_tokens: narrating.max_tokens.or(file.max_tokens).unwrap_or(defaults.max_tokens),
             temperature: narrating.temperature.or(file.temperature),
             prompt: prompt.map(|path| text(&path)).transpose()?,
-            endpoint_url: narrating.endpoint_url.or(file.endpoint_url),
-            profile: narrating.profile.or(file.profile),
+            endpoint_url: aws.endpoint_url.clone(),
+            profile: aws.profile.clone(),
             ..defaults
         };
         let digest = crate::digest::Options::default();
@@ -76,6 +83,7 @@ impl Settings {
             fail_on: judging.fail_on.or(fail_on),
             digest_tokens: narrating.digest_tokens.or(file.digest_tokens).unwrap_or(digest.tokens),
             narrate,
+            aws,
         })
     }
 
@@ -100,9 +108,37 @@ impl Settings {
     }
 }
 
-/// What `trailinsight.toml` here selects, for commands that take nothing else from it.
-pub(super) fn select() -> Result<super::select::File, Failure> {
-    Ok(read(None)?.select.unwrap_or_default())
+impl File {
+    /// Flags win.
+    fn aws(&mut self, typed: args::Aws) -> args::Aws {
+        args::Aws {
+            profile: typed.profile.or(self.profile.take()),
+            endpoint_url: typed.endpoint_url.or(self.endpoint_url.take()),
+        }
+    }
+}
+
+/// What of `trailinsight.toml` here is about reading an archive, for a command that takes nothing
+/// else from it.
+pub(super) fn for_reading(
+    typed: &args::Aws,
+    input: &args::Input,
+) -> Result<(super::select::File, AwsSettings), Failure> {
+    let mut file = read(None)?;
+    let aws = file.aws(typed.clone());
+    Ok((file.select.unwrap_or_default(), aws_settings(&aws, input)))
+}
+
+/// How an archive on AWS is reached.
+pub(super) fn aws_settings(aws: &args::Aws, input: &args::Input) -> AwsSettings {
+    AwsSettings {
+        profile: aws.profile.clone(),
+        endpoint_url: aws.endpoint_url.clone(),
+        s3_region: input.s3.s3_region.clone(),
+        no_sign_request: input.s3.no_sign_request,
+        request_payer: input.s3.request_payer,
+        keys: None,
+    }
 }
 
 fn read(named: Option<&Path>) -> Result<File, Failure> {

@@ -154,6 +154,9 @@ impl Ui {
                 String::new()
             };
             self.warning(&format!("  {}: {}{lost}: {}", reject.file, reject.reason, reject.detail));
+            if let Some(remedy) = &reject.remedy {
+                self.warning(&format!("    {remedy}"));
+            }
         }
     }
 

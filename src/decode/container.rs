@@ -72,6 +72,7 @@ impl<'s, S: Sink> Reader<'s, S> {
                 reason,
                 count,
                 detail: detail.to_owned(),
+                remedy: None,
                 member: self.member.clone(),
             }),
         }

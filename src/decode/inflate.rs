@@ -4,7 +4,7 @@
 //! of the input a member took, so further members and trailing bytes are seen. Only a damaged file
 //! is read again, slowly and piece by piece, to give back what stands before the damage.
 
-use crate::model::RejectReason;
+use crate::model::{ReadError, RejectReason};
 use std::io::{self, BufRead, Read};
 
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -132,6 +132,12 @@ fn corrupt(why: &str) -> Damage {
     Damage { reason: RejectReason::CorruptGzip, detail: format!("gzip: {why}") }
 }
 
+/// Whether an error says already what it is: damage that was found further in, or that the file
+/// cannot be read.
+pub(super) fn is_told(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Damage>() || inner.is::<ReadError>())
+}
+
 /// Every member of a gzip stream that is too large to be inflated whole.
 pub(super) struct Members<R> {
     #[expect(clippy::disallowed_types, reason = "this is the one place")]
@@ -151,9 +157,7 @@ impl<R: BufRead> Read for Members<R> {
         while let Some(member) = &mut self.member {
             let count = member.read(out).map_err(|e| {
                 // What the input itself reports goes through as it is.
-                let is_ours =
-                    e.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Damage>);
-                if is_ours { e } else { io::Error::other(damage(&e)) }
+                if is_told(&e) { e } else { io::Error::other(damage(&e)) }
             })?;
             if count > 0 || out.is_empty() {
                 return Ok(count);

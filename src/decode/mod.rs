@@ -71,6 +71,8 @@ pub struct Rejected {
     pub reason: RejectReason,
     pub count: u64,
     pub detail: String,
+    /// What the user can do about it, where that is known.
+    pub remedy: Option<String>,
     /// The member it stood in, where the file is an archive of several.
     pub member: Option<String>,
 }
@@ -122,12 +124,18 @@ impl Decoded {
         }
     }
 
+    /// Whether some of the file could not be read at all.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.rejected.iter().any(|r| r.reason == RejectReason::Unreadable)
+    }
+
     pub(crate) fn broken(
         inflated_bytes: usize,
         reason: RejectReason,
         detail: impl Into<String>,
     ) -> Self {
-        let rejected = vec![Rejected { reason, count: 0, detail: detail.into(), member: None }];
+        let detail = detail.into();
+        let rejected = vec![Rejected { reason, count: 0, detail, remedy: None, member: None }];
         let inflated_bytes = inflated_bytes as u64;
         Self { kind: Kind::Broken, inflated_bytes, rejected, ..Self::empty() }
     }

@@ -10,7 +10,7 @@ use super::elements::{self, Stop};
 use super::inflate::{self, Damage};
 use super::record::Record;
 use super::{Caps, Decoded, Kind, Rejected, Scratch, Sink, pieces, salvage, table, text};
-use crate::model::RejectReason;
+use crate::model::{ReadError, RejectReason};
 use std::io::{self, BufReader, Cursor, Read};
 
 /// Packings in one another: `tar.gz` of `json.gz` is three.
@@ -75,6 +75,7 @@ impl<'p, S: Sink> Pass<'p, S> {
                 reason: RejectReason::InvalidJson,
                 count: 0,
                 detail: "nothing in it could be read".to_owned(),
+                remedy: None,
                 member: None,
             });
         }
@@ -259,6 +260,13 @@ impl<'p, S: Sink> Pass<'p, S> {
 
     /// An error of a reader, as a reject.
     fn damage(&mut self, error: &io::Error) {
+        if error.get_ref().and_then(|inner| inner.downcast_ref::<ReadError>()).is_some() {
+            // Whoever reads failed, whatever it was unpacked from.
+            self.reader.fault(RejectReason::Unreadable, &error.to_string());
+            let told = self.reader.decoded.rejected.last_mut();
+            told.expect("just told").remedy = ReadError::remedy_of(error).map(str::to_owned);
+            return;
+        }
         match error.get_ref().and_then(|inner| inner.downcast_ref::<Damage>()) {
             Some(damage) => self.reader.fault(damage.reason, &damage.detail),
             None if self.layers == 0 => {
@@ -439,7 +447,7 @@ struct Named<R> {
 impl<R: Read> Read for Named<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.inner.read(out).map_err(|error| {
-            if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Damage>) {
+            if inflate::is_told(&error) {
                 return error;
             }
             let (reason, detail) = (RejectReason::CorruptArchive, error.to_string());

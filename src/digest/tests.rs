@@ -299,6 +299,7 @@ fn a_ledger_full_of_rejects_still_fits_the_smallest_budget() {
         reason,
         count: u64::from(u32::MAX),
         detail: "d".repeat(500),
+        remedy: Some("r".repeat(500)),
     };
     case.ledger.rejects = RejectReason::ALL.iter().map(reject).collect();
     case.coverage.categories = (0..50).map(|n| (format!("{n}{}", "c".repeat(60)), 7)).collect();

@@ -86,6 +86,9 @@ pub struct Reject {
     /// How many records it cost; 0 where that cannot be known.
     pub count: u64,
     pub detail: String,
+    /// What the user can do about it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
 }
 
 /// Files that were skipped for one reason.

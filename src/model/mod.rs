@@ -4,8 +4,10 @@ pub mod event;
 pub mod finding;
 pub mod ledger;
 pub mod narrative;
+pub mod read_error;
 pub mod report;
 pub mod selection;
+pub mod stop;
 pub mod table;
 pub mod time;
 
@@ -16,7 +18,9 @@ pub use finding::{
 };
 pub use ledger::{FileCounts, Ledger, RecordCounts, Reject, RejectReason, Skip, SkipReason};
 pub use narrative::{Checks, Narrative, Section, Sentence};
+pub use read_error::ReadError;
 pub use report::{Report, Run};
 pub use selection::Selection;
+pub use stop::Stop;
 pub use table::{Aggregates, Count, Coverage, Gap, HourCount};
 pub use time::Timestamp;

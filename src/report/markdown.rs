@@ -354,7 +354,9 @@ fn ledger(out: &mut String, report: &Report) {
         &["File", "Reason", "Records", "Detail"],
         shown.iter().map(|reject| {
             let records = number(reject.count);
-            vec![code(&reject.file), reject.reason.to_string(), records, text(&reject.detail)]
+            let remedy = reject.remedy.iter().map(|remedy| format!("; {}", text(remedy)));
+            let detail = text(&reject.detail) + &remedy.collect::<String>();
+            vec![code(&reject.file), reject.reason.to_string(), records, detail]
         }),
     );
     more(out, rejects.len(), shown.len(), "report.json");

@@ -168,6 +168,7 @@ fn hostile_report() -> Report {
         reason: RejectReason::CorruptGzip,
         count: 0,
         detail: HOSTILE.to_owned(),
+        remedy: Some(HOSTILE.to_owned()),
     };
     Report {
         run: Run {

@@ -1,0 +1,89 @@
+//! Several sources of different kinds, read as one archive.
+
+use super::{Error, Input, Next, Reading, Source, Window};
+use std::borrow::Cow;
+use std::io::{self, Read};
+
+pub(super) struct Combined {
+    inputs: Vec<Input>,
+    sources: Vec<Box<dyn Source>>,
+}
+
+impl Combined {
+    /// One source as it is, several as one.
+    pub(super) fn of(mut sources: Vec<Box<dyn Source>>) -> Result<Box<dyn Source>, Error> {
+        if sources.len() == 1 {
+            return Ok(sources.remove(0));
+        }
+        let mut inputs = Vec::new();
+        for (origin, source) in sources.iter_mut().enumerate() {
+            let mut taken = source.take_inputs();
+            let origin = u16::try_from(origin).expect("kinds of sources are few");
+            for input in &mut taken {
+                input.origin = origin;
+            }
+            inputs.append(&mut taken);
+        }
+        inputs.sort_by(|a, b| a.name.cmp(&b.name));
+        if let Some(twice) = inputs.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            return Err(Error::Usage {
+                what: format!("{} is named by two SOURCEs", twice[0].name),
+                hint: "name each file once".to_owned(),
+            });
+        }
+        Ok(Box::new(Self { inputs, sources }))
+    }
+
+    fn source(&self, input: &Input) -> &dyn Source {
+        &*self.sources[usize::from(input.origin)]
+    }
+}
+
+impl Source for Combined {
+    fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    fn take_inputs(&mut self) -> Vec<Input> {
+        std::mem::take(&mut self.inputs)
+    }
+
+    fn skipped(&self) -> u64 {
+        self.sources.iter().map(|s| s.skipped()).sum()
+    }
+
+    fn key<'a>(&'a self, input: &'a Input) -> Cow<'a, str> {
+        self.source(input).key(input)
+    }
+
+    fn open(&self, input: &Input) -> io::Result<Box<dyn Read + '_>> {
+        self.source(input).open(input)
+    }
+
+    fn read(&self, input: &Input, buffer: &mut Vec<u8>) -> io::Result<()> {
+        self.source(input).read(input, buffer)
+    }
+
+    fn reading<'a>(
+        &'a self,
+        inputs: &'a [Input],
+        todo: Vec<u32>,
+        window: Window,
+    ) -> Box<dyn Reading + 'a> {
+        let mut todos = vec![Vec::new(); self.sources.len()];
+        for number in todo {
+            todos[usize::from(inputs[number as usize].origin)].push(number);
+        }
+        let todos = self.sources.iter().zip(todos).filter(|(_, todo)| !todo.is_empty());
+        Box::new(Turns(todos.map(|(s, todo)| s.reading(inputs, todo, window)).collect()))
+    }
+}
+
+/// The nearest source first: while it is read, those far away fill up.
+struct Turns<'a>(Vec<Box<dyn Reading + 'a>>);
+
+impl Reading for Turns<'_> {
+    fn next(&self, buffer: &mut Vec<u8>) -> Option<Next<'_>> {
+        self.0.iter().find_map(|reading| reading.next(buffer))
+    }
+}

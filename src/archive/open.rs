@@ -1,0 +1,84 @@
+//! From SOURCEs to one listed archive.
+
+use super::combined::Combined;
+use super::{Disk, Error, Location, Source};
+use crate::model::{Selection, Stop};
+use std::path::PathBuf;
+
+/// How to list an archive and get at it.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What is asked for: an archive that is far away is listed only where it can be.
+    pub selection: Selection,
+    pub aws: AwsSettings,
+    /// Whoever lists or waits for bytes looks at this now and then.
+    pub stop: Stop,
+}
+
+/// What of the AWS configuration was set for this run; the rest comes from the environment, the
+/// profile, or the machine.
+#[derive(Debug, Clone, Default)]
+pub struct AwsSettings {
+    pub profile: Option<String>,
+    /// For every service that is called.
+    pub endpoint_url: Option<String>,
+    /// Of the bucket; else that of the configuration, or where S3 says the bucket is.
+    pub s3_region: Option<String>,
+    /// Public buckets are read without credentials.
+    pub no_sign_request: bool,
+    /// The caller pays for requests and transfer, not the owner of the bucket.
+    pub request_payer: bool,
+    /// Keys instead of those of the configuration.
+    pub keys: Option<Keys>,
+}
+
+#[derive(Clone)]
+pub struct Keys {
+    pub access_key_id: String,
+    pub secret_access_key: String,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys")
+    }
+}
+
+/// Lists every SOURCE; each may be of another kind.
+///
+/// # Errors
+/// When one of them is unreachable, or holds nothing to read.
+pub fn open(locations: &[Location], options: &Options) -> Result<Box<dyn Source>, Error> {
+    let several = locations.len() > 1;
+    let mut folders: Vec<PathBuf> = Vec::new();
+    let mut far: Vec<Box<dyn Source>> = Vec::new();
+    for location in locations {
+        match location {
+            Location::Disk(path) => folders.push(path.clone()),
+            Location::S3 { .. } => far.push(s3(location, options)?),
+            Location::CloudTrail { .. } => far.push(lookup(location, options)?),
+        }
+    }
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    if !folders.is_empty() {
+        sources.push(Box::new(Disk::list_as(&folders, several)?));
+    }
+    // What is near comes first: while it is read, what is far away fills up.
+    sources.append(&mut far);
+    Combined::of(sources)
+}
+
+fn s3(location: &Location, _: &Options) -> Result<Box<dyn Source>, Error> {
+    Err(Error::Usage {
+        what: format!("{location}: only folders and files can be read"),
+        hint: "copy the archive first, as in `aws s3 sync s3://bucket/AWSLogs ./AWSLogs`"
+            .to_owned(),
+    })
+}
+
+fn lookup(location: &Location, _: &Options) -> Result<Box<dyn Source>, Error> {
+    Err(Error::Usage {
+        what: format!("{location}: only folders and files can be read"),
+        hint: "save the pages first, as in `aws cloudtrail lookup-events > events.json`".to_owned(),
+    })
+}
