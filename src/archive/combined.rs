@@ -52,6 +52,10 @@ impl Source for Combined {
         self.sources.iter().map(|s| s.skipped()).sum()
     }
 
+    fn digests(&self) -> u64 {
+        self.sources.iter().map(|s| s.digests()).sum()
+    }
+
     fn key<'a>(&'a self, input: &'a Input) -> Cow<'a, str> {
         self.source(input).key(input)
     }

@@ -57,21 +57,16 @@ pub fn run(argv: Vec<OsString>) -> ExitCode {
 
 /// Asked for by the first Ctrl-C; the second ends the process at once.
 fn stop() -> Stop {
+    use signal_hook::consts::{SIGINT, SIGTERM};
     let stop = Stop::default();
-    let asked = stop.clone();
-    // A handler that cannot be set leaves what the system does: the case goes on all the same.
-    let _ = ctrlc::set_handler(move || {
-        if asked.is_asked() {
-            end();
-        }
-        asked.ask();
-    });
+    for signal in [SIGINT, SIGTERM] {
+        // The order counts: the flag that the first sets is what the second finds. Where neither can
+        // be set, the system ends the process, and the case goes on all the same.
+        let code = Exit::Stopped as i32;
+        let _ = signal_hook::flag::register_conditional_shutdown(signal, code, stop.flag());
+        let _ = signal_hook::flag::register(signal, stop.flag());
+    }
     stop
-}
-
-#[expect(clippy::exit, reason = "the user has asked twice, and nothing is lost")]
-fn end() {
-    std::process::exit(Exit::Stopped as i32);
 }
 
 #[expect(

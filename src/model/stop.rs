@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    pub fn ask(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    /// Set by whoever asks.
+    #[must_use]
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        self.0.clone()
     }
 
     #[must_use]
