@@ -10,8 +10,14 @@ use std::collections::BTreeSet;
 
 /// Names that [`field`] answers to, without the `trailinsight.` in front.
 #[cfg(test)]
-const FIELDS: [&str; 5] =
-    ["foreign_accounts", "public_grant", "admin_grant", "world_open_admin_port", "other_user"];
+const FIELDS: [&str; 6] = [
+    "foreign_accounts",
+    "foreign_kms_key",
+    "public_grant",
+    "admin_grant",
+    "world_open_admin_port",
+    "other_user",
+];
 
 /// Deeper than any request AWS accepts; what lies below is hostile and is not followed.
 const MAX_DEPTH: usize = 32;
@@ -20,7 +26,8 @@ const MAX_DEPTH: usize = 32;
 const GRANTEE_KEYS: &str = "\
     valuestoadd accountidstoadd sharedaccounts sharedaccountids targetaccount targetaccountid \
     destinationaccountid peerownerid awsaccountid awsaccountids principal principals \
-    granteeprincipal sourceaccount sourcearn consumeraccountid";
+    granteeprincipal sourceaccount sourcearn consumeraccountid consumeridentifier peeraccountid \
+    transferaccountid accountwithrestoreaccess destinationbackupvaultarn addallowedprincipals";
 
 /// Ports through which a machine is administered or a database is read.
 const ADMIN_PORTS: [i64; 20] = [
@@ -60,6 +67,7 @@ pub(super) fn field(
             let texts: Vec<_> = texts.collect();
             return (!texts.is_empty()).then_some(EventValue::Array(texts));
         }
+        "foreign_kms_key" => super::foreign::kms_key(request, own_accounts),
         "public_grant" => public_grant(request),
         "admin_grant" => admin_grant(request),
         "world_open_admin_port" => open_to_world(request),
@@ -84,6 +92,12 @@ pub(super) fn foreign_accounts(request: &Value, own_accounts: &BTreeSet<String>)
         if listed(GRANTEE_KEYS, key) {
             named.extend(texts(Some(value)));
             named.extend(below(value).into_iter().flat_map(|(_, value)| texts(Some(value))));
+        }
+    }
+    for (key, value) in below(request) {
+        // Where replication of a bucket goes to, and who owns the copies.
+        if key == "destination" {
+            named.extend(texts(get(value, "Account")));
         }
     }
     let accounts: BTreeSet<String> = named.iter().filter_map(|text| account_of(text)).collect();
@@ -268,7 +282,7 @@ fn narrowing_values(statement: &Value) -> Vec<String> {
 }
 
 /// The account in a bare twelve-digit id or in an ARN.
-fn account_of(text: &str) -> Option<String> {
+pub(super) fn account_of(text: &str) -> Option<String> {
     let text = text.trim();
     let account = if text.starts_with("arn:") { text.split(':').nth(4)? } else { text };
     let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
@@ -292,11 +306,14 @@ fn added(request: &Value, wanted: &str) -> Vec<String> {
     entries.flat_map(|(_, value)| texts(Some(value))).collect()
 }
 
-/// The text itself, or every text of a list. A number is an account id that lost its quotes.
-fn texts(value: Option<&Value>) -> Vec<String> {
+/// The text itself, or every text of a list. A number is an account id that lost its quotes, unless
+/// it is small: EC2 numbers the elements of its lists.
+pub(super) fn texts(value: Option<&Value>) -> Vec<String> {
     let one = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
-        Value::Number(number) => number.as_u64().map(|number| format!("{number:012}")),
+        Value::Number(number) => {
+            number.as_u64().filter(|n| *n > 999_999).map(|number| format!("{number:012}"))
+        }
         _ => None,
     };
     match value {
@@ -307,7 +324,7 @@ fn texts(value: Option<&Value>) -> Vec<String> {
 
 /// Everything below `value` with its key in lower case; elements of a list go by the key of the
 /// list. What a request takes away (`remove`, `valuesToRemove`) is left out.
-fn below(value: &Value) -> Vec<(String, &Value)> {
+pub(super) fn below(value: &Value) -> Vec<(String, &Value)> {
     let mut found = Vec::new();
     let mut open = vec![(String::new(), value, 0)];
     while let Some((key, value, depth)) = open.pop() {
@@ -326,12 +343,12 @@ fn below(value: &Value) -> Vec<(String, &Value)> {
     found
 }
 
-fn listed(words: &str, wanted: &str) -> bool {
+pub(super) fn listed(words: &str, wanted: &str) -> bool {
     words.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case(wanted))
 }
 
 /// A member of an object by name. Services differ in the case of the first letter.
-fn get<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+pub(super) fn get<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
     let map = value.as_object()?;
     let other_case = || map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
     map.get(name).or_else(|| Some(other_case()?.1))
@@ -409,6 +426,8 @@ mod tests {
             {"principal": "arn:aws:iam::444455556666:root"}
             {"CreateVpcPeeringConnectionRequest": {"PeerOwnerId": "444455556666"}}
             {"granteePrincipal": "arn:aws:iam::444455556666:role/r", "keyId": "k"}
+            {"ReplicationConfiguration": {"Rule": {"Destination": {"Account": 444455556666}}}}
+            {"destinationBackupVaultArn": "arn:aws:backup:eu-west-1:444455556666:backup-vault:v"}
             {"aWSAccountIds": ["444455556666"], "label": "l"}"#,
         ) {
             assert_eq!(foreign(&request), ["444455556666"], "{request}");
@@ -418,6 +437,7 @@ mod tests {
             {"createVolumePermission": {"remove": {"items": [{"userId": "444455556666"},
             {"group": "all"}]}}}
             {"valuesToRemove": ["444455556666", "all"], "valuesToAdd": []}
+            {"AddAllowedPrincipals": {"tag": 1, "content": "111122223333"}}
             {"userId": "444455556666", "group": "all"}"#,
         ) {
             assert!(foreign(&request).is_empty() && !public_grant(&request), "{request}");

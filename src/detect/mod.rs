@@ -1,6 +1,7 @@
 //! Rules over the case: which events they hit, grouped into findings.
 
 mod derived;
+mod foreign;
 mod group;
 mod row;
 mod rules;

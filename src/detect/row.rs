@@ -5,7 +5,7 @@
 //! through an array means any of its elements, and of two readings of a dotted name the longer key
 //! wins.
 
-use super::derived;
+use super::{derived, foreign};
 use crate::case::Row;
 use rsigma_eval::event::{Event, EventValue};
 use serde_json::Value;
@@ -46,6 +46,8 @@ const NESTED: [(&str, &str); 11] = [
     ("eventContext", "event_context"),
     ("addendum", "addendum"),
 ];
+/// Place of `resources` in [`NESTED`].
+const RESOURCES: usize = 4;
 const FLAGS: [(&str, &str); 2] =
     [("readOnly", "read_only"), ("managementEvent", "management_event")];
 /// Fields of `userIdentity` that have a column, so that asking for them parses nothing.
@@ -105,6 +107,10 @@ impl<'r> SigmaEvent<'r> {
     fn own(&self, name: &str) -> Option<EventValue<'_>> {
         if let Some((_, column)) = OWN.iter().find(|(field, _)| *field == name) {
             return self.row.text(column).map(text);
+        }
+        if name == "foreign_resource" {
+            let foreign = foreign::resource(self.nested(RESOURCES)?, self.own_accounts);
+            return Some(EventValue::Bool(foreign));
         }
         let caller = self.row.text("user_identity_user_name");
         derived::field(name, self.request(), caller, self.own_accounts)
