@@ -151,6 +151,8 @@ fn small_digest() -> Digest {
         indicators_total: 0,
         gaps: Vec::new(),
         author: None,
+        rule_id: None,
+        license: None,
         evidence: vec![evidence],
         evidence_total: 1,
     };

@@ -133,7 +133,7 @@ fn settings_come_from_the_file_and_flags_win() {
 }
 
 #[test]
-fn users_rules_are_run_and_bad_ones_are_told_before_reading() {
+fn users_rules_are_run_and_keep_their_author() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("trail.json"), records()).unwrap();
     let rule = "title: Ours\nauthor: Someone\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s: {eventName|startswith: Stop}\n  condition: s\nlevel: low\n";
@@ -147,10 +147,75 @@ fn users_rules_are_run_and_bad_ones_are_told_before_reading() {
     let ours =
         report["findings"].as_array().unwrap().iter().find(|f| f["title"] == "Ours").unwrap();
     assert_eq!(ours["author"], "Someone");
-    fs::write(dir.path().join("mine/bad.yml"), "title: [").unwrap();
+}
+
+#[test]
+fn broken_rules_are_named_with_file_and_line_and_the_rest_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("trail.json"), records()).unwrap();
+    fs::create_dir(dir.path().join("mine")).unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join("mine").join(name), text);
+    let head =
+        |title: &str| format!("title: {title}\nname: {title}\nlogsource: {{product: aws}}\n");
+    let detection = "detection:\n  s:\n    eventName: StopLogging\n  condition: s\nlevel: low\n";
+    let whole = format!("{}{detection}", head("whole"));
+    write("yaml.yml", &format!("{whole}---\ntitle: x\ndetection: [\n")).unwrap();
+    let bomb = "a{1000}{1000}{1000}";
+    write(
+        "bomb.yaml",
+        &format!(
+            "{whole}---\n{}",
+            head("bomb")
+                + &detection.replace("eventName: StopLogging", &format!("userAgent|re: '{bomb}'"))
+        ),
+    )
+    .unwrap();
+    write(
+        "modifier.yml",
+        &(head("modifier") + &detection.replace("eventName:", "eventName|starts:")),
+    )
+    .unwrap();
+    write(
+        "condition.yml",
+        &(head("condition") + &detection.replace("condition: s", "condition: s and t")),
+    )
+    .unwrap();
+    let correlation = |name: &str, of: &str| {
+        format!(
+            "title: {name}\nname: {name}\ncorrelation:\n  type: event_count\n  rules: [{of}]\n  timespan: 1h\n  condition: {{gte: 2}}\n"
+        )
+    };
+    write("cycle.yml", &format!("{}---\n{}", correlation("one", "two"), correlation("two", "one")))
+        .unwrap();
+    write("lost.yml", &correlation("three", "nowhere")).unwrap();
+    write(
+        "terms.yml",
+        &format!(
+            "{whole}type: new_terms\nnew_terms:\n  fields: [eventName]\n  history_window: long\n"
+        ),
+    )
+    .unwrap();
     let output = run(dir.path(), &["analyze", "trail.json", "--rules", "mine"]);
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    assert!(stderr(&output).contains("bad.yml"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told = stderr(&output);
+    for wanted in [
+        "yaml.yml:12: ",
+        "bomb.yaml:15: ",
+        "modifier.yml:6: ",
+        "condition.yml:7: ",
+        "cycle.yml:5: ",
+        "cycle.yml:13: ",
+        "lost.yml:",
+        "nowhere",
+        "terms.yml:",
+        "history_window: expected a span",
+    ] {
+        assert!(told.contains(wanted), "{wanted} is not in\n{told}");
+    }
+    let report = report(dir.path());
+    assert_eq!(report["rules"]["broken"].as_array().unwrap().len(), 8, "{told}");
+    let ours = report["findings"].as_array().unwrap().iter().filter(|f| f["title"] == "whole");
+    assert_eq!(ours.count(), 2, "the rules before the broken ones of two files run");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod query;
 mod reference;
 mod resume;
 mod roundtrip;
+mod rules;
 mod selection;
 mod support;
 mod tidy;

@@ -53,7 +53,7 @@ pub fn run(
     let analysis = (|| {
         let mut aggregates = aggregate::all(&events, options.top)?;
         let mut coverage = coverage::of(&events)?;
-        let Detections { mut findings, mut steps } = detections;
+        let Detections { mut findings, mut steps, .. } = detections;
         let anomalies = anomaly::all(&events, &coverage)?;
         coverage.not_observable.extend(anomalies.not_applied);
         steps.extend(anomalies.steps);

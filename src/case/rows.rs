@@ -88,6 +88,12 @@ impl<'r> Row<'r> {
         Timestamp(self.rows.times.get(self.number).unwrap_or_default())
     }
 
+    /// Place of the record in its file.
+    #[must_use]
+    pub fn index(self) -> u32 {
+        self.rows.indexes.get(self.number).unwrap_or_default()
+    }
+
     #[must_use]
     pub fn outcome(self) -> Outcome {
         self.text("outcome").and_then(Outcome::parse).unwrap_or(Outcome::Failed)
@@ -101,7 +107,7 @@ impl<'r> Row<'r> {
             event_id: text("event_id"),
             time: self.time(),
             file: text("source_file"),
-            index: self.rows.indexes.get(self.number).unwrap_or_default(),
+            index: self.index(),
             event_name: text("event_name"),
             service: text("service"),
             region: text("aws_region"),

@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 
 /// Where a report goes when nobody says.
 const OUT: &str = "trailinsight-report";
-/// Skipped rules that are named.
-const SHOWN_SKIPPED: usize = 10;
+/// Skipped or broken rules that are named; the report has them all.
+const SHOWN_RULES: usize = 10;
 
 pub(super) fn analyze(args: args::Analyze, argv: Vec<String>, ui: &Ui) -> Result<Exit, Failure> {
     let started = now();
@@ -58,10 +58,18 @@ pub(super) fn report(args: args::Report, argv: Vec<String>, ui: &Ui) -> Result<E
 /// Our rules and the user's; those for other logs are told, since they cannot find anything here.
 pub(super) fn load(paths: &[PathBuf], ui: &Ui) -> Result<Rules, Failure> {
     let rules = Rules::load(paths)?;
+    for broken in rules.broken().iter().take(SHOWN_RULES) {
+        ui.warning(&format!("rule not used: {broken}"));
+    }
+    if let Some(more @ 1..) = rules.broken().len().checked_sub(SHOWN_RULES) {
+        ui.warning(&format!(
+            "rules not used: {more} more; `trailinsight rules check` names them all"
+        ));
+    }
     let skipped = rules.skipped();
     if !skipped.is_empty() {
-        let shown = skipped.iter().take(SHOWN_SKIPPED).cloned().collect::<Vec<_>>().join(", ");
-        let more = skipped.len().saturating_sub(SHOWN_SKIPPED);
+        let shown = skipped.iter().take(SHOWN_RULES).cloned().collect::<Vec<_>>().join(", ");
+        let more = skipped.len().saturating_sub(SHOWN_RULES);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         ui.warning(&format!(
             "rules skipped because their logsource is not CloudTrail: {} ({shown}{more})",
@@ -93,6 +101,11 @@ impl Job {
         drop(step);
         let step = ui.step("computing tables and anomalies");
         let options = analyze::Options { top: self.settings.top };
+        let mut rules = self.rules.ledger();
+        rules.not_applied.clone_from(&detections.not_applied);
+        for why in &rules.not_applied {
+            ui.warning(why);
+        }
         let analysis = analyze::run(&case, detections, &options)?;
         drop(step);
         let ledger = case.manifest.ledger.clone();
@@ -115,6 +128,7 @@ impl Job {
                 settings: self.settings.shown(&case.manifest.selection),
             },
             ledger,
+            rules,
             coverage: analysis.coverage,
             aggregates: analysis.aggregates,
             principals: analysis.principals,

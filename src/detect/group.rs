@@ -4,11 +4,12 @@
 //! Everything kept of a hit is bounded and merges in any order to the same result, so rows can be
 //! looked at on every thread.
 
-use super::rules::Meta;
+use super::meta::Meta;
 use crate::model::{
-    CALLS, Call, Evidence, Finding, FindingKind, Outcome, SEVERAL, Severity, TimelineRow, Timestamp,
+    CALLS, Call, Evidence, Finding, Outcome, SEVERAL, Severity, TimelineRow, Timestamp,
 };
 use sha2::{Digest, Sha256};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -27,6 +28,8 @@ const STEP_SAMPLES: usize = 3;
 pub struct GroupKey {
     /// Place of the rule in the list.
     pub rule: usize,
+    /// The group of a correlation, all of which is one finding.
+    pub of: Option<u64>,
     pub principal: String,
     pub account: String,
 }
@@ -166,11 +169,38 @@ impl Groups {
         self
     }
 
+    /// A correlation whose group is of several principals is told of the one with the most hits.
+    fn of_one_principal(self) -> Self {
+        let mut counts: BTreeMap<(usize, u64), BTreeMap<&str, u64>> = BTreeMap::new();
+        let mut accounts: BTreeMap<(usize, u64), BTreeSet<String>> = BTreeMap::new();
+        for (key, group) in &self.0 {
+            let Some(of) = key.of else { continue };
+            let counts = counts.entry((key.rule, of)).or_default();
+            *counts.entry(&key.principal).or_default() += group.count;
+            accounts.entry((key.rule, of)).or_default().insert(key.account.clone());
+        }
+        let most = |counts: &BTreeMap<&str, u64>| {
+            let most = counts.iter().max_by_key(|(name, count)| (**count, Reverse(**name)));
+            most.map(|(name, _)| (*name).to_owned()).expect("a group has hits")
+        };
+        let principals: BTreeMap<(usize, u64), String> =
+            counts.iter().map(|(of, counts)| (*of, most(counts))).collect();
+        let mut whole = Self::default();
+        for (mut key, group) in self.0 {
+            if let Some(of) = key.of.take() {
+                key.principal.clone_from(&principals[&(key.rule, of)]);
+                key.account = one_or_several(&accounts[&(key.rule, of)]);
+            }
+            whole.merge_one(key, group);
+        }
+        whole
+    }
+
     /// Findings (not yet ranked) and the steps they were made of.
     #[must_use]
     pub fn into_findings(self, metas: &[Meta]) -> (Vec<Finding>, Vec<TimelineRow>) {
         let (mut findings, mut steps) = (Vec::new(), Vec::new());
-        for (key, group) in self.0 {
+        for (key, group) in self.of_one_principal().0 {
             let meta = &metas[key.rule];
             let finding = group.finding(&key, meta);
             steps.extend(group.timeline(&key, &finding));
@@ -275,7 +305,7 @@ impl Group {
             number: 0,
             rule: meta.name.clone(),
             title: title(&meta.title, outcome),
-            kind: FindingKind::Rule,
+            kind: meta.kind,
             severity: self.severity,
             principal: key.principal.clone(),
             account: key.account.clone(),
@@ -298,6 +328,8 @@ impl Group {
             indicators_total: 0,
             gaps: Vec::new(),
             author: meta.author.clone(),
+            rule_id: meta.id.clone(),
+            license: meta.license.clone(),
             evidence,
             evidence_total: self.count,
         }
@@ -459,7 +491,11 @@ mod tests {
         let mut groups = Groups::default();
         for event in events {
             let (principal, account) = (event.principal.clone(), event.account.clone());
-            groups.hit(GroupKey { rule: left, principal, account }, Severity::High, event);
+            groups.hit(
+                GroupKey { rule: left, of: None, principal, account },
+                Severity::High,
+                event,
+            );
         }
         groups.into_findings(rules.metas()).0.remove(0)
     }

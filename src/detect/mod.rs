@@ -2,20 +2,29 @@
 
 mod derived;
 mod foreign;
+mod found;
 mod group;
+mod load;
+mod meta;
+mod new_terms;
 mod row;
 mod rules;
+mod sigma;
 pub mod target;
+mod windows;
 
 pub use group::{GroupKey, Groups};
 pub(crate) use group::{id, one_or_several};
+pub use meta::Meta;
 pub use row::{SigmaEvent, columns as event_columns};
-pub use rules::{Error, Meta, Rules};
+pub use rules::{Error, Rules};
 
 use crate::case::{self, Case, Rows};
 use crate::model::{Finding, TimelineRow};
+use found::Found;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
+use windows::Place;
 
 /// Rows looked at by one thread at a time.
 const CHUNK_ROWS: usize = 4096;
@@ -25,6 +34,8 @@ const CHUNK_ROWS: usize = 4096;
 pub struct Detections {
     pub findings: Vec<Finding>,
     pub steps: Vec<TimelineRow>,
+    /// Rules that could not be applied to this archive, and why.
+    pub not_applied: Vec<String>,
 }
 
 /// Evaluates every rule on every event. `own_accounts`: whose archive this is.
@@ -37,47 +48,58 @@ pub fn run(
     own_accounts: &BTreeSet<String>,
     pool: &rayon::ThreadPool,
 ) -> Result<Detections, case::Error> {
-    let columns = event_columns();
-    let mut groups = Groups::default();
-    for path in case.part_paths() {
-        let rows = Rows::new(&case.part(&path, &columns)?)?;
+    let archive = Archive { case, own_accounts };
+    let mut found = Found::new(rules);
+    for part in 0..archive.parts() {
+        let rows = archive.rows(part)?;
         let of_part = pool.install(|| {
             let chunks = (0..rows.len()).into_par_iter().step_by(CHUNK_ROWS);
-            let one = |start: usize| {
-                let end = rows.len().min(start + CHUNK_ROWS);
-                hits(&rows, start..end, rules, own_accounts)
+            let look = |start: usize| {
+                let mut found = Found::new(rules);
+                for row in start..rows.len().min(start + CHUNK_ROWS) {
+                    let event = SigmaEvent::new(rows.row(row), own_accounts);
+                    found.look(rules, &event, Place { part, row: row as u32 });
+                }
+                found
             };
-            chunks.map(one).reduce(Groups::default, Groups::merge)
+            chunks.map(look).reduce(|| Found::new(rules), |a, b| a.merge(rules, b))
         });
-        groups = groups.merge(of_part);
+        found = found.merge(rules, of_part);
     }
+    let (groups, not_applied) = found.settle(rules, &archive)?;
     let (findings, steps) = groups.into_findings(rules.metas());
-    Ok(Detections { findings, steps })
+    Ok(Detections { findings, steps, not_applied })
 }
 
-fn hits(
-    rows: &Rows,
-    range: std::ops::Range<usize>,
-    rules: &Rules,
-    own_accounts: &BTreeSet<String>,
-) -> Groups {
-    let mut groups = Groups::default();
-    for number in range {
-        let row = rows.row(number);
-        let event = SigmaEvent::new(row, own_accounts);
-        for hit in rules.engine.evaluate(&event) {
-            let rule = hit.header.rule_id.as_deref().and_then(|id| id.parse::<usize>().ok());
-            let rule = rule.expect("ids were set when the rules were added");
-            let meta = &rules.metas()[rule];
-            let target = meta.target.as_deref().and_then(|path| event.first_text(path));
-            let target = target.or_else(|| event.request().and_then(target::of));
-            let key = GroupKey {
-                rule,
-                principal: row.text("actor").unwrap_or("unknown").to_owned(),
-                account: row.text("recipient_account_id").unwrap_or_default().to_owned(),
-            };
-            groups.hit(key, meta.severity, row.evidence(target));
-        }
+/// The case as rules go through it.
+struct Archive<'c> {
+    case: &'c Case,
+    own_accounts: &'c BTreeSet<String>,
+}
+
+impl Archive<'_> {
+    fn parts(&self) -> u32 {
+        self.case.part_paths().len() as u32
     }
-    groups
+
+    fn rows(&self, part: u32) -> Result<Rows, case::Error> {
+        let path = &self.case.part_paths()[part as usize];
+        Rows::new(&self.case.part(path, &event_columns())?)
+    }
+
+    /// Looks once more at some events. `places` come with what is to be done there, in order of place.
+    fn revisit<T>(
+        &self,
+        places: &[(Place, T)],
+        mut look: impl FnMut(&SigmaEvent<'_>, &T),
+    ) -> Result<(), case::Error> {
+        for of_part in places.chunk_by(|a, b| a.0.part == b.0.part) {
+            let rows = self.rows(of_part[0].0.part)?;
+            for (place, what) in of_part {
+                let event = SigmaEvent::new(rows.row(place.row as usize), self.own_accounts);
+                look(&event, what);
+            }
+        }
+        Ok(())
+    }
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
+use std::hash::BuildHasher;
 
 const TEXTS: [(&str, &str); 18] = [
     ("eventName", "event_name"),
@@ -77,7 +78,7 @@ pub fn columns() -> Vec<&'static str> {
 }
 
 pub struct SigmaEvent<'r> {
-    row: Row<'r>,
+    pub(super) row: Row<'r>,
     own_accounts: &'r BTreeSet<String>,
     nested: [OnceCell<Option<Value>>; NESTED.len()],
     extra: OnceCell<Option<Value>>,
@@ -127,6 +128,28 @@ impl<'r> SigmaEvent<'r> {
         }
         .filter(|text| !text.is_empty())
     }
+
+    /// The value of a field, when it is a single one.
+    pub(super) fn scalar(&self, path: &str) -> Option<String> {
+        let value = self.get_field(path)?;
+        value.as_str().map(Cow::into_owned)
+    }
+
+    /// Whose trail recorded the event.
+    pub(super) fn account(&self) -> u64 {
+        hash(&[self.row.text("recipient_account_id").unwrap_or_default()])
+    }
+
+    /// Puts events of one moment in an order that is the same on every machine.
+    pub(super) fn tie(&self) -> u64 {
+        let text = |column| self.row.text(column).unwrap_or_default();
+        hash(&[text("event_id"), text("source_file"), &self.row.index().to_string()])
+    }
+}
+
+/// Tells lists of texts apart, and is the same in every run.
+pub(super) fn hash(texts: &[impl std::hash::Hash]) -> u64 {
+    foldhash::quality::FixedState::with_seed(0).hash_one(texts)
 }
 
 fn text(text: &str) -> EventValue<'_> {
@@ -159,7 +182,7 @@ impl Event for SigmaEvent<'_> {
             if let Some(known) = column.and_then(|(_, column)| self.row.text(column)) {
                 return Some(text(known));
             }
-            return lookup(self.nested(number)?, rest);
+            return inside(self.nested(number)?, rest);
         }
         match (root, rest) {
             ("trailinsight", Some(name)) => self.own(name),
@@ -212,7 +235,7 @@ impl Event for SigmaEvent<'_> {
 
 impl SigmaEvent<'_> {
     fn in_extra(&self, path: &str) -> Option<EventValue<'_>> {
-        lookup(self.extra()?, path)
+        inside(self.extra()?, path)
     }
 }
 
@@ -226,7 +249,7 @@ fn strings<'v>(value: &'v Value, out: &mut Vec<Cow<'v, str>>) {
 }
 
 /// Follows a dotted path. Arrays are crossed to every element, the longest key is tried first.
-fn lookup<'v>(value: &'v Value, path: &str) -> Option<EventValue<'v>> {
+pub(super) fn inside<'v>(value: &'v Value, path: &str) -> Option<EventValue<'v>> {
     let mut found = Vec::new();
     follow(value, path, &mut found);
     match found.len() {
@@ -279,11 +302,11 @@ mod tests {
             "n": 3, "none": null,
         });
         let both = EventValue::Array(vec![text("10.0.0.0/8"), text("0.0.0.0/0")]);
-        assert_eq!(lookup(&value, "items.cidr"), Some(both));
-        assert_eq!(lookup(&value, "x-amz.acl"), Some(text("public-read")));
-        assert_eq!(lookup(&value, "policy.Statement"), Some(text(r#"{"Effect":"Allow"}"#)));
-        assert_eq!(lookup(&value, "n"), Some(EventValue::Int(3)));
-        assert_eq!(lookup(&value, "none"), Some(EventValue::Null));
-        assert_eq!(lookup(&value, "absent.path"), None);
+        assert_eq!(inside(&value, "items.cidr"), Some(both));
+        assert_eq!(inside(&value, "x-amz.acl"), Some(text("public-read")));
+        assert_eq!(inside(&value, "policy.Statement"), Some(text(r#"{"Effect":"Allow"}"#)));
+        assert_eq!(inside(&value, "n"), Some(EventValue::Int(3)));
+        assert_eq!(inside(&value, "none"), Some(EventValue::Null));
+        assert_eq!(inside(&value, "absent.path"), None);
     }
 }

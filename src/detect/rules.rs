@@ -1,19 +1,23 @@
-//! Rules: our pack, which is part of the program, and the user's own.
+//! Rules of every kind behind one list: our pack, which is part of the program, and the user's own.
+//!
+//! A rule that cannot be used is named with its file and line, and the others run. What decides on single events is a
+//! [`Test`]; what looks at the hits of others (correlations, first-seen rules) is fed by them.
 
-use crate::model::{Severity, Stage};
-use rsigma_eval::Engine;
-use rsigma_parser::{Level, LogSource, SigmaRule, parse_sigma_yaml};
-use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use super::load::{Documents, Source};
+use super::meta::{Head, Meta};
+use super::new_terms::NewTerms;
+use super::row::SigmaEvent;
+use super::sigma::{self, Detection};
+use super::windows::Correlation;
+use crate::model::{BrokenRule, RuleLedger};
+use rsigma_parser::CorrelationRule;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-include!(concat!(env!("OUT_DIR"), "/pack.rs"));
-
-/// The name our own rules sign with; other authors are named in every output.
-const OURS: &str = "trailinsight";
-/// SHA-256 digits that tell one set of rules from another in a report.
-const VERSION_DIGITS: usize = 16;
+/// Decides on one event.
+pub(super) trait Test: Send + Sync {
+    fn hits(&self, event: &SigmaEvent<'_>) -> bool;
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -21,90 +25,252 @@ pub enum Error {
     Io { path: PathBuf, source: std::io::Error },
     #[error("no rule files (*.yml, *.yaml) in {}", path.display())]
     Empty { path: PathBuf },
-    #[error("{}: {reason}", path.display())]
-    Bad { path: PathBuf, reason: String },
 }
 
-/// What a report says of a rule.
-#[derive(Debug, Clone)]
-pub struct Meta {
-    /// The rule's `name`, else its id, else its title.
-    pub name: String,
-    pub title: String,
-    pub description: String,
-    pub severity: Severity,
-    pub attack: Vec<String>,
-    pub cis: Vec<String>,
-    pub stages: Vec<Stage>,
-    pub remediation: String,
-    pub false_positives: Vec<String>,
-    pub references: Vec<String>,
-    /// Dotted field that names what was acted on.
-    pub target: Option<String>,
-    /// `None`: ours.
-    pub author: Option<String>,
+/// What becomes of a hit besides a finding of its own.
+pub(super) enum Feed {
+    Correlation {
+        /// Place in [`Rules::correlations`].
+        to: usize,
+        /// Which of the rules that it refers to this is.
+        reference: u16,
+        /// The fields it groups by: what the correlation calls them, what they are called here.
+        group: Vec<(String, String)>,
+    },
+    /// Place in [`Rules::new_terms`].
+    Term(usize),
+}
+
+/// What decides on single events. Without `meta` it is no finding of its own.
+pub(super) struct EventRule {
+    pub(super) test: Box<dyn Test>,
+    pub(super) meta: Option<usize>,
+    pub(super) feeds: Vec<Feed>,
+}
+
+pub(super) struct CorrelationOf {
+    pub(super) correlation: Correlation,
+    pub(super) meta: Option<usize>,
+    pub(super) feeds: Vec<Feed>,
+}
+
+pub(super) struct NewTermsOf {
+    pub(super) rule: NewTerms,
+    pub(super) meta: Option<usize>,
+    pub(super) feeds: Vec<Feed>,
 }
 
 /// Compiled rules.
+#[derive(Default)]
 pub struct Rules {
-    pub(super) engine: Engine,
+    pub(super) events: Vec<EventRule>,
+    pub(super) new_terms: Vec<NewTermsOf>,
+    /// Each after those it refers to.
+    pub(super) correlations: Vec<CorrelationOf>,
     metas: Vec<Meta>,
+    broken: Vec<BrokenRule>,
     skipped: Vec<String>,
     version: String,
+}
+
+/// A rule that others can refer to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Event(usize),
+    NewTerms(usize),
+    Correlation(usize),
 }
 
 impl Rules {
     /// Our pack, and every rule file under `extra` (files or folders).
     ///
     /// # Errors
-    /// When a path cannot be read, or a file in it is no Sigma rule that can be evaluated.
+    /// When a path cannot be read, or holds no rule files. Rules that cannot be used are in [`Self::broken`].
     pub fn load(extra: &[PathBuf]) -> Result<Self, Error> {
-        let mut engine = Engine::new();
-        engine.set_include_event(false);
-        let mut rules =
-            Self { engine, metas: Vec::new(), skipped: Vec::new(), version: String::new() };
-        let mut hash = Sha256::new();
-        for (name, text) in PACK {
-            hash.update(text);
-            rules.add(Path::new(name), text)?;
-        }
-        for path in extra {
-            for file in rule_files(path)? {
-                let text = fs::read_to_string(&file)
-                    .map_err(|source| Error::Io { path: file.clone(), source })?;
-                hash.update(&text);
-                rules.add(&file, &text)?;
-            }
-        }
-        format!("{:x}", hash.finalize())[..VERSION_DIGITS].clone_into(&mut rules.version);
-        Ok(rules)
+        Ok(Self::of(Documents::load(extra)?))
     }
 
-    fn add(&mut self, path: &Path, text: &str) -> Result<(), Error> {
-        let bad = |reason: String| Error::Bad { path: path.to_owned(), reason };
-        let collection = parse_sigma_yaml(text).map_err(|e| bad(e.to_string()))?;
-        if let Some(first) = collection.errors.first() {
-            return Err(bad(first.clone()));
+    fn of(mut documents: Documents) -> Self {
+        let mut rules = Self { version: documents.version(), ..Self::default() };
+        rules.broken = std::mem::take(&mut documents.broken);
+        for (number, (filter, _)) in documents.filters.iter().enumerate() {
+            for (rule, _) in documents.rules.iter_mut().filter(|(r, _)| sigma::is_for(filter, r)) {
+                sigma::apply(filter, rule, number);
+            }
         }
-        if !collection.correlations.is_empty() || !collection.filters.is_empty() {
-            return Err(bad("correlation and filter documents are not supported yet; remove them or pass only detection rules".into()));
-        }
-        for mut rule in collection.rules {
-            if let Some(log) = other_log(&rule.logsource) {
-                self.skipped.push(format!("{} ({log})", rule.title));
+        let mut names: BTreeMap<String, Vec<Target>> = BTreeMap::new();
+        let mut sources: Vec<(Target, Source)> = Vec::new();
+        for (rule, source) in &documents.rules {
+            if let Some(log) = sigma::other_log(&rule.logsource) {
+                rules.skipped.push(format!("{} ({log})", rule.title));
                 continue;
             }
-            self.metas.push(Meta::of(&rule));
-            // The engine answers with the id: our place in the list.
-            rule.id = Some((self.metas.len() - 1).to_string());
-            self.engine.add_rule(&rule).map_err(|e| bad(e.to_string()))?;
+            match rules.add(rule) {
+                Ok(target) => {
+                    for name in [&rule.id, &rule.name].into_iter().flatten() {
+                        names.entry(name.clone()).or_default().push(target);
+                    }
+                    sources.push((target, source.clone()));
+                }
+                Err(reason) => rules.broken.push(source.broken(reason)),
+            }
         }
-        Ok(())
+        rules.correlate(&documents.correlations, names, sources);
+        rules.broken.sort();
+        rules
     }
 
+    fn add(&mut self, rule: &rsigma_parser::SigmaRule) -> Result<Target, String> {
+        let new_terms = NewTerms::of(rule)?;
+        let test = Box::new(Detection::compile(rule)?);
+        let meta = Some(self.metas.len());
+        let target = if let Some(rule) = new_terms {
+            let feeds = vec![Feed::Term(self.new_terms.len())];
+            self.events.push(EventRule { test, meta: None, feeds });
+            self.new_terms.push(NewTermsOf { rule, meta, feeds: Vec::new() });
+            Target::NewTerms(self.new_terms.len() - 1)
+        } else {
+            self.events.push(EventRule { test, meta, feeds: Vec::new() });
+            Target::Event(self.events.len() - 1)
+        };
+        self.metas.push(Meta::from(Head::from(rule)));
+        Ok(target)
+    }
+
+    /// Adds correlations once all that they refer to is there; what is left then refers to itself or to nothing.
+    fn correlate(
+        &mut self,
+        correlations: &[(CorrelationRule, Source)],
+        mut names: BTreeMap<String, Vec<Target>>,
+        mut sources: Vec<(Target, Source)>,
+    ) {
+        let mut silent: Vec<Target> = Vec::new();
+        let mut left: Vec<&(CorrelationRule, Source)> = correlations.iter().collect();
+        loop {
+            let (ready, waiting): (Vec<_>, Vec<_>) = left
+                .into_iter()
+                .partition(|(rule, _)| rule.rules.iter().all(|name| names.contains_key(name)));
+            left = waiting;
+            if ready.is_empty() {
+                break;
+            }
+            for (rule, source) in ready {
+                match self.add_correlation(rule, &names) {
+                    Ok(parts) => {
+                        let target = Target::Correlation(self.correlations.len() - 1);
+                        // A rule in the file of the correlation that it is for says nothing by itself.
+                        let is_part = |(part, of): &&(Target, Source)| {
+                            !rule.generate && parts.contains(part) && of.is_beside(source)
+                        };
+                        silent.extend(sources.iter().filter(is_part).map(|(part, _)| *part));
+                        for name in [&rule.id, &rule.name].into_iter().flatten() {
+                            names.entry(name.clone()).or_default().push(target);
+                        }
+                        sources.push((target, source.clone()));
+                    }
+                    Err(reason) => self.broken.push(source.broken(reason)),
+                }
+            }
+        }
+        let waiting: BTreeSet<&str> = left
+            .iter()
+            .flat_map(|(rule, _)| [&rule.id, &rule.name])
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        for (rule, source) in left {
+            let missing = rule.rules.iter().filter(|name| !names.contains_key(*name));
+            let (cycle, missing): (Vec<String>, Vec<String>) = missing
+                .map(|name| format!("`{name}`"))
+                .partition(|name| waiting.contains(name.trim_matches('`')));
+            self.broken.push(source.broken(if missing.is_empty() {
+                format!(
+                    "correlations refer to each other in a cycle, by way of {}",
+                    cycle.join(", ")
+                )
+            } else {
+                format!("refers to {}, which is no rule for CloudTrail here", missing.join(", "))
+            }));
+        }
+        self.silence(&silent);
+    }
+
+    /// Answers with the rules it refers to.
+    fn add_correlation(
+        &mut self,
+        rule: &CorrelationRule,
+        names: &BTreeMap<String, Vec<Target>>,
+    ) -> Result<Vec<Target>, String> {
+        let correlation = Correlation::compile(rule)?;
+        let to = self.correlations.len();
+        let mut parts = Vec::new();
+        for (reference, name) in rule.rules.iter().enumerate() {
+            // A rule that is named twice is one rule.
+            for target in &names[name] {
+                if parts.contains(target) {
+                    continue;
+                }
+                parts.push(*target);
+                let group = rule.group_by.iter().map(|field| {
+                    let alias = rule.aliases.iter().find(|a| a.alias == *field);
+                    let here = alias.and_then(|a| a.mapping.get(name)).unwrap_or(field);
+                    (field.clone(), here.clone())
+                });
+                let feed =
+                    Feed::Correlation { to, reference: reference as u16, group: group.collect() };
+                self.feeds(*target).push(feed);
+            }
+        }
+        let meta = Some(self.metas.len());
+        self.metas.push(Meta::from(Head::from(rule)));
+        self.correlations.push(CorrelationOf { correlation, meta, feeds: Vec::new() });
+        Ok(parts)
+    }
+
+    fn feeds(&mut self, target: Target) -> &mut Vec<Feed> {
+        match target {
+            Target::Event(number) => &mut self.events[number].feeds,
+            Target::NewTerms(number) => &mut self.new_terms[number].feeds,
+            Target::Correlation(number) => &mut self.correlations[number].feeds,
+        }
+    }
+
+    fn meta_of(&mut self, target: Target) -> &mut Option<usize> {
+        match target {
+            Target::Event(number) => &mut self.events[number].meta,
+            Target::NewTerms(number) => &mut self.new_terms[number].meta,
+            Target::Correlation(number) => &mut self.correlations[number].meta,
+        }
+    }
+
+    fn silence(&mut self, targets: &[Target]) {
+        let mut gone: BTreeSet<usize> = BTreeSet::new();
+        for target in targets {
+            gone.extend(self.meta_of(*target).take());
+        }
+        let mut number = 0;
+        self.metas.retain(|_| {
+            number += 1;
+            !gone.contains(&(number - 1))
+        });
+        let events = self.events.iter_mut().map(|r| &mut r.meta);
+        let terms = self.new_terms.iter_mut().map(|r| &mut r.meta);
+        let correlations = self.correlations.iter_mut().map(|r| &mut r.meta);
+        for meta in events.chain(terms).chain(correlations).flatten() {
+            *meta -= gone.range(..*meta).count();
+        }
+    }
+
+    /// Rules that can make a finding.
     #[must_use]
     pub fn metas(&self) -> &[Meta] {
         &self.metas
+    }
+
+    /// Rules that cannot be used, by file and line.
+    #[must_use]
+    pub fn broken(&self) -> &[BrokenRule] {
+        &self.broken
     }
 
     /// Rules that are for other logs than CloudTrail, by title, with what they are for.
@@ -113,89 +279,20 @@ impl Rules {
         &self.skipped
     }
 
+    /// What a report says of them.
+    #[must_use]
+    pub fn ledger(&self) -> RuleLedger {
+        RuleLedger {
+            used: self.metas.len() as u64,
+            broken: self.broken.clone(),
+            skipped: self.skipped.clone(),
+            not_applied: Vec::new(),
+        }
+    }
+
     /// Tells one set of rules from another.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
-    }
-}
-
-/// What a rule is for, when that is not CloudTrail. A rule that does not say is taken.
-fn other_log(source: &LogSource) -> Option<String> {
-    let is = |value: &Option<String>, ours: &str| {
-        value.as_ref().is_none_or(|v| v.trim().eq_ignore_ascii_case(ours))
-    };
-    let fits = is(&source.product, "aws")
-        && is(&source.service, "cloudtrail")
-        && source.category.is_none();
-    let words = [&source.product, &source.service, &source.category];
-    let words: Vec<&str> = words.into_iter().flatten().map(String::as_str).collect();
-    (!fits).then(|| words.join(" "))
-}
-
-fn rule_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
-    if fs::metadata(path).map_err(io)?.is_file() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut files: Vec<PathBuf> = walkdir::WalkDir::new(path)
-        .into_iter()
-        .filter_map(Result::ok)
-        .map(walkdir::DirEntry::into_path)
-        .filter(|p| p.extension().is_some_and(|e| e == "yml" || e == "yaml"))
-        .collect();
-    files.sort();
-    if files.is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(files) }
-}
-
-impl Meta {
-    fn of(rule: &SigmaRule) -> Self {
-        let custom = rule.custom_attributes.get("trailinsight");
-        let custom = custom.and_then(|c| serde_json::to_value(c).ok()).unwrap_or_default();
-        let text = |key: &str| custom.get(key).and_then(|v| v.as_str()).map(str::to_owned);
-        let cis = custom.get("cis").and_then(|v| v.as_array()).cloned().unwrap_or_default();
-        let (mut attack, mut stages) = (BTreeSet::new(), BTreeSet::new());
-        for tag in rule.tags.iter().filter_map(|tag| tag.strip_prefix("attack.")) {
-            let word = tag.replace('_', "-");
-            match Stage::parse(&word) {
-                Some(stage) => _ = stages.insert(stage),
-                None if is_technique(tag) => _ = attack.insert(tag.to_uppercase()),
-                None => {}
-            }
-        }
-        let author = rule.author.clone().filter(|a| a != OURS);
-        let name =
-            rule.name.clone().or_else(|| rule.id.clone()).unwrap_or_else(|| rule.title.clone());
-        Self {
-            name,
-            title: rule.title.clone(),
-            description: rule.description.clone().unwrap_or_default(),
-            severity: severity(rule.level),
-            attack: attack.into_iter().collect(),
-            cis: cis.iter().filter_map(|c| c.as_str()).map(str::to_owned).collect(),
-            stages: stages.into_iter().collect(),
-            remediation: text("remediation").unwrap_or_else(|| {
-                "Check with the owner of the principal whether this was meant; if not, revoke its credentials.".to_owned()
-            }),
-            false_positives: rule.falsepositives.clone(),
-            references: rule.references.clone(),
-            target: text("target"),
-            author,
-        }
-    }
-}
-
-fn is_technique(tag: &str) -> bool {
-    let digits = tag.strip_prefix(['t', 'T']).unwrap_or_default();
-    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-}
-
-fn severity(level: Option<Level>) -> Severity {
-    match level {
-        Some(Level::Critical) => Severity::Critical,
-        Some(Level::High) => Severity::High,
-        Some(Level::Medium) => Severity::Medium,
-        Some(Level::Low) => Severity::Low,
-        Some(Level::Informational) | None => Severity::Informational,
     }
 }

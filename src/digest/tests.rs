@@ -102,6 +102,8 @@ pub(crate) fn finding(number: u32, severity: Severity, outcome: Outcome) -> Find
         indicators_total: 2,
         gaps: Vec::new(),
         author: None,
+        rule_id: None,
+        license: None,
         evidence: events.collect(),
         evidence_total: 29,
     }

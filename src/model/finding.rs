@@ -124,6 +124,12 @@ pub struct Finding {
     pub gaps: Vec<Gap>,
     /// Who wrote the rule, when it is not ours.
     pub author: Option<String>,
+    /// The id its author gave the rule, ...
+    #[serde(default)]
+    pub rule_id: Option<String>,
+    /// ... and the licence.
+    #[serde(default)]
+    pub license: Option<String>,
     /// First, last and a few between, in order of time.
     pub evidence: Vec<Evidence>,
     pub evidence_total: u64,

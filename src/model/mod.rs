@@ -19,7 +19,7 @@ pub use finding::{
 pub use ledger::{FileCounts, Ledger, RecordCounts, Reject, RejectReason, Skip, SkipReason};
 pub use narrative::{Checks, Narrative, Section, Sentence};
 pub use read_error::ReadError;
-pub use report::{Report, Run};
+pub use report::{BrokenRule, Report, RuleLedger, Run};
 pub use selection::Selection;
 pub use stop::Stop;
 pub use table::{Aggregates, Count, Coverage, Gap, HourCount};

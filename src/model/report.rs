@@ -21,10 +21,38 @@ pub struct Run {
     pub settings: BTreeMap<String, String>,
 }
 
+/// A rule that could not be used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct BrokenRule {
+    pub file: String,
+    pub line: u32,
+    pub reason: String,
+}
+
+impl std::fmt::Display for BrokenRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.reason)
+    }
+}
+
+/// What became of the rules: the ledger of what was looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleLedger {
+    /// Rules that could make a finding.
+    pub used: u64,
+    pub broken: Vec<BrokenRule>,
+    /// Rules for other logs than CloudTrail, by title, with what they are for.
+    pub skipped: Vec<String>,
+    /// Rules that this archive was too much for, and why.
+    pub not_applied: Vec<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     pub run: Run,
     pub ledger: Ledger,
+    #[serde(default)]
+    pub rules: RuleLedger,
     pub coverage: Coverage,
     pub aggregates: Aggregates,
     pub principals: Vec<Principal>,

@@ -127,8 +127,7 @@ fn subsection(out: &mut String, finding: &Finding, report: &Report, facts: &Fact
     if hidden > 0 {
         line!(out, "- Further indicators, in the events only: {}", number(hidden));
     }
-    let author = finding.author.as_ref().map(|name| format!(", by {}", text(name)));
-    line!(out, "- {}: {}{}", finding.kind, code(&finding.rule), author.unwrap_or_default());
+    line!(out, "- {}: {}{}", finding.kind, code(&finding.rule), origin(finding));
     line!(out, "- Id: {}", code(&finding.id));
     let shown = finding.evidence.len() as u64;
     line!(out, "\nEvidence, {} of {}:\n", number(shown), number(finding.evidence_total));
@@ -379,6 +378,18 @@ fn run(out: &mut String, report: &Report) {
     for (name, value) in &run.settings {
         line!(out, "- {} = {}", code(name), code(value));
     }
+    let rules = &report.rules;
+    line!(out, "- Rules used: {}", number(rules.used));
+    for broken in &rules.broken {
+        let place = code(&format!("{}:{}", broken.file, broken.line));
+        line!(out, "- Rule not used: {place} {}", text(&broken.reason));
+    }
+    for why in &rules.not_applied {
+        line!(out, "- {}", text(why));
+    }
+    for skipped in &rules.skipped {
+        line!(out, "- Rule not for CloudTrail: {}", text(skipped));
+    }
 }
 
 fn references(out: &mut String, facts: &Facts) {
@@ -389,6 +400,19 @@ fn references(out: &mut String, facts: &Facts) {
     line!(out, "\n## Cites\n");
     let rows = cited.iter().map(|(fact, id)| vec![text(fact), code(id)]);
     table(out, &["Cite", "Finding, event or principal"], rows);
+}
+
+/// Rules of others keep their author, id and licence.
+fn origin(finding: &Finding) -> String {
+    let Some(author) = &finding.author else { return String::new() };
+    let mut out = format!(", by {}", text(author));
+    if let Some(id) = &finding.rule_id {
+        out += &format!(", rule {}", code(id));
+    }
+    if let Some(license) = &finding.license {
+        out += &format!(", licence {}", text(license));
+    }
+    out
 }
 
 fn codes<S: AsRef<str>>(values: &[S]) -> String {

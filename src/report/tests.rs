@@ -63,6 +63,8 @@ fn finding(number: u32, kind: FindingKind) -> Finding {
         indicators_total: 3,
         gaps: Vec::new(),
         author: Some(HOSTILE.to_owned()),
+        rule_id: Some(HOSTILE.to_owned()),
+        license: Some(HOSTILE.to_owned()),
         evidence: vec![evidence("plain-id-1"), evidence("$(touch x)';--")],
         evidence_total: 1234,
     }
@@ -155,6 +157,15 @@ fn narrative() -> Narrative {
     }
 }
 
+fn hostile_rules() -> RuleLedger {
+    RuleLedger {
+        used: 40,
+        broken: vec![BrokenRule { file: HOSTILE.to_owned(), line: 7, reason: HOSTILE.to_owned() }],
+        skipped: vec![HOSTILE.to_owned()],
+        not_applied: vec![HOSTILE.to_owned()],
+    }
+}
+
 fn hostile_report() -> Report {
     let hostile = || vec![HOSTILE.to_owned()];
     let gap = Gap {
@@ -180,6 +191,7 @@ fn hostile_report() -> Report {
             rules_version: "abc".to_owned(),
             settings: BTreeMap::from([(HOSTILE.to_owned(), HOSTILE.to_owned())]),
         },
+        rules: hostile_rules(),
         ledger: Ledger {
             files: FileCounts { seen: 3, ingested: 2, skipped: 0, failed: 1, pruned: 0 },
             records: RecordCounts {

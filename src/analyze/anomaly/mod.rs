@@ -117,6 +117,8 @@ fn of_events(events: &[&Evidence]) -> Finding {
         indicators_total: 0,
         gaps: Vec::new(),
         author: None,
+        rule_id: None,
+        license: None,
         evidence: sample(events, SAMPLES),
         evidence_total: events.len() as u64,
     }

@@ -4,7 +4,7 @@ use super::activity::Activity;
 use super::layout::{self, Facts};
 use crate::model::{
     Contributor, Count, Coverage, Episode, Evidence, Finding, FindingKind, Gap, Ledger, Narrative,
-    Principal, Reject, Report, Run, Section, Severity, TimelineRow,
+    Principal, Reject, Report, RuleLedger, Run, Section, Severity, TimelineRow,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -21,6 +21,7 @@ const FILE_BYTES: usize = 60;
 #[derive(Serialize)]
 pub(super) struct View<'a> {
     run: &'a Run,
+    rules: &'a RuleLedger,
     ledger: &'a Ledger,
     coverage: &'a Coverage,
     narrative: &'a Narrative,
@@ -137,6 +138,7 @@ impl<'a> View<'a> {
         let known = aggregates.distinct.get("principals").copied();
         Self {
             run: &report.run,
+            rules: &report.rules,
             ledger: &report.ledger,
             coverage: &report.coverage,
             narrative: &report.narrative,

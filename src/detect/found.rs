@@ -1,0 +1,193 @@
+//! What rules found so far, from any thread and in any order, and what follows once all events were seen: first-seen
+//! rules speak, correlations slide their windows, and the events they mean are looked at once more.
+
+use super::group::{GroupKey, Groups};
+use super::new_terms::Terms;
+use super::row::{SigmaEvent, hash};
+use super::rules::{Feed, Rules};
+use super::windows::{MAX_SIGHTINGS, Names, Place, Sighting};
+use super::{Archive, target};
+use crate::case;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Default)]
+pub(super) struct Found {
+    groups: Groups,
+    /// By correlation.
+    sightings: Vec<Vec<Sighting>>,
+    names: Vec<Names>,
+    /// By first-seen rule.
+    terms: Vec<Terms>,
+    /// When the first event of each account was.
+    starts: BTreeMap<u64, i64>,
+}
+
+impl Found {
+    pub(super) fn new(rules: &Rules) -> Self {
+        Self {
+            sightings: rules.correlations.iter().map(|_| Vec::new()).collect(),
+            names: rules.correlations.iter().map(|_| Names::new()).collect(),
+            terms: rules.new_terms.iter().map(|_| Terms::default()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Evaluates all rules on one event.
+    pub(super) fn look(&mut self, rules: &Rules, event: &SigmaEvent<'_>, place: Place) {
+        if !rules.new_terms.is_empty() {
+            let (account, time) = (event.account(), event.row.time().0);
+            let start = self.starts.entry(account).or_insert(time);
+            *start = time.min(*start);
+        }
+        for rule in &rules.events {
+            if !rule.test.hits(event) {
+                continue;
+            }
+            if let Some(meta) = rule.meta {
+                self.hit(rules, meta, event, None);
+            }
+            self.feed(rules, &rule.feeds, event, place);
+        }
+    }
+
+    /// `of`: the group of a correlation.
+    fn hit(&mut self, rules: &Rules, rule: usize, event: &SigmaEvent<'_>, of: Option<u64>) {
+        let meta = &rules.metas()[rule];
+        let target = meta.target.as_deref().and_then(|path| event.first_text(path));
+        let target = target.or_else(|| event.request().and_then(target::of));
+        let text = |column, other: &str| event.row.text(column).unwrap_or(other).to_owned();
+        let key = GroupKey {
+            rule,
+            of,
+            principal: text("actor", "unknown"),
+            account: text("recipient_account_id", ""),
+        };
+        self.groups.hit(key, meta.severity, event.row.evidence(target));
+    }
+
+    fn feed(&mut self, rules: &Rules, feeds: &[Feed], event: &SigmaEvent<'_>, place: Place) {
+        for feed in feeds {
+            match feed {
+                Feed::Term(number) => {
+                    let rule = &rules.new_terms[*number].rule;
+                    if let Some((key, stretch)) = rule.term(event, place) {
+                        rule.remember(&mut self.terms[*number], key, stretch);
+                    }
+                }
+                Feed::Correlation { to, reference, group } => {
+                    let of = &rules.correlations[*to];
+                    let fields = &of.correlation.fields;
+                    let value = of.correlation.value(fields.iter().map(|f| event.scalar(f)));
+                    let Some(value) = value else { continue };
+                    let values: Vec<Option<String>> =
+                        group.iter().map(|(_, here)| event.scalar(here)).collect();
+                    let key = hash(&values);
+                    self.sightings[*to].push(Sighting {
+                        key,
+                        time: event.row.time().0,
+                        reference: *reference,
+                        value,
+                        tie: event.tie(),
+                        place,
+                    });
+                    if !of.feeds.is_empty() {
+                        let named = group.iter().map(|(name, _)| name.clone()).zip(values);
+                        self.names[*to].entry(key).or_insert_with(|| named.collect());
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn merge(mut self, rules: &Rules, other: Self) -> Self {
+        self.groups = self.groups.merge(other.groups);
+        for (mine, theirs) in self.sightings.iter_mut().zip(other.sightings) {
+            // What is beyond the limit is still counted by one.
+            mine.extend(theirs);
+            mine.truncate(MAX_SIGHTINGS + 1);
+        }
+        for (mine, theirs) in self.names.iter_mut().zip(other.names) {
+            mine.extend(theirs);
+        }
+        for ((rule, mine), theirs) in rules.new_terms.iter().zip(&mut self.terms).zip(other.terms) {
+            rule.rule.merge(mine, theirs);
+        }
+        for (account, time) in other.starts {
+            let start = self.starts.entry(account).or_insert(time);
+            *start = time.min(*start);
+        }
+        self
+    }
+
+    /// All hits, grouped, and what could not be applied.
+    pub(super) fn settle(
+        mut self,
+        rules: &Rules,
+        archive: &Archive<'_>,
+    ) -> Result<(Groups, Vec<String>), case::Error> {
+        let mut chosen: Vec<(Place, (usize, Option<u64>))> = Vec::new();
+        let terms = std::mem::take(&mut self.terms);
+        for (of, terms) in rules.new_terms.iter().zip(terms) {
+            let told = of.rule.told(&terms, &self.starts);
+            chosen.extend(told.iter().filter_map(|place| Some((*place, (of.meta?, None)))));
+            if !of.feeds.is_empty() {
+                let told: Vec<(Place, Place)> = told.into_iter().map(|p| (p, p)).collect();
+                archive.revisit(&told, |event, at| self.feed(rules, &of.feeds, event, *at))?;
+            }
+        }
+        let not_applied = self.correlate(rules, &mut chosen);
+        chosen.sort_unstable();
+        archive.revisit(&chosen, |event, (meta, of)| self.hit(rules, *meta, event, *of))?;
+        Ok((self.groups, not_applied))
+    }
+
+    /// Slides all windows; adds the events of findings to `chosen`, and answers with what there was too much of.
+    fn correlate(
+        &mut self,
+        rules: &Rules,
+        chosen: &mut Vec<(Place, (usize, Option<u64>))>,
+    ) -> Vec<String> {
+        let mut not_applied = Vec::new();
+        for (number, of) in rules.correlations.iter().enumerate() {
+            let mut sightings = std::mem::take(&mut self.sightings[number]);
+            if sightings.len() > MAX_SIGHTINGS {
+                let name = of.meta.map_or("a part of a correlation", |m| &rules.metas()[m].name);
+                not_applied.push(format!(
+                    "{name} was not applied: more than {MAX_SIGHTINGS} events are hits of the rules it refers to"
+                ));
+                continue;
+            }
+            let (ranges, firings) = of.correlation.fire(&mut sightings);
+            if let Some(meta) = of.meta {
+                let events = ranges.into_iter().flat_map(|range| &sightings[range]);
+                let events: BTreeSet<(Place, u64)> = events.map(|s| (s.place, s.key)).collect();
+                chosen.extend(events.into_iter().map(|(place, key)| (place, (meta, Some(key)))));
+            }
+            let names = std::mem::take(&mut self.names[number]);
+            for feed in &of.feeds {
+                let Feed::Correlation { to, reference, group } = feed else { continue };
+                let value = rules.correlations[*to].correlation.value(std::iter::empty());
+                for firing in &firings {
+                    let known = &names[&firing.key];
+                    let values: Vec<Option<String>> = group
+                        .iter()
+                        .map(|(_, here)| known.iter().find(|(n, _)| n == here)?.1.clone())
+                        .collect();
+                    let key = hash(&values);
+                    let Some(value) = value else { continue };
+                    self.sightings[*to].push(Sighting {
+                        key,
+                        time: firing.time,
+                        reference: *reference,
+                        value,
+                        tie: firing.tie,
+                        place: firing.place,
+                    });
+                    let named = group.iter().map(|(name, _)| name.clone()).zip(values);
+                    self.names[*to].entry(key).or_insert_with(|| named.collect());
+                }
+            }
+        }
+        not_applied
+    }
+}

@@ -1,0 +1,173 @@
+//! Rule files to documents: which files there are, where each document stands in its file, and which line of it an
+//! error is about.
+
+use super::rules::Error;
+use crate::model::BrokenRule;
+use rsigma_parser::{CorrelationRule, FilterRule, SigmaRule, parse_sigma_yaml};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+include!(concat!(env!("OUT_DIR"), "/pack.rs"));
+
+/// SHA-256 digits that tell one set of rules from another in a report.
+const VERSION_DIGITS: usize = 16;
+
+/// Where a rule was written.
+#[derive(Clone)]
+pub(super) struct Source {
+    file: Arc<str>,
+    /// Line of the file in which the document begins, from 1.
+    line: u32,
+    text: Arc<str>,
+}
+
+impl Source {
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        self.file == other.file
+    }
+
+    /// With the line that the reason is about, as well as its words tell.
+    pub(super) fn broken(&self, reason: String) -> BrokenRule {
+        let line = self.line + line_of(&reason, &self.text).unwrap_or(0);
+        BrokenRule { file: self.file.to_string(), line, reason }
+    }
+}
+
+/// What rule files hold, not yet compiled.
+#[derive(Default)]
+pub(super) struct Documents {
+    pub(super) rules: Vec<(SigmaRule, Source)>,
+    pub(super) correlations: Vec<(CorrelationRule, Source)>,
+    pub(super) filters: Vec<(FilterRule, Source)>,
+    pub(super) broken: Vec<BrokenRule>,
+    hash: Sha256,
+}
+
+impl Documents {
+    /// Our pack and the files under `extra`.
+    pub(super) fn load(extra: &[PathBuf]) -> Result<Self, Error> {
+        let mut documents = Self::default();
+        for (name, text) in PACK {
+            documents.add(name, text);
+        }
+        for path in extra {
+            for file in rule_files(path)? {
+                let bytes =
+                    fs::read(&file).map_err(|source| Error::Io { path: file.clone(), source })?;
+                let name = file.display().to_string();
+                match String::from_utf8(bytes) {
+                    Ok(text) => documents.add(&name, text.trim_start_matches('\u{feff}')),
+                    Err(_) => documents.broken.push(BrokenRule {
+                        file: name,
+                        line: 1,
+                        reason: "not UTF-8 text".to_owned(),
+                    }),
+                }
+            }
+        }
+        Ok(documents)
+    }
+
+    pub(super) fn version(&self) -> String {
+        format!("{:x}", self.hash.clone().finalize())[..VERSION_DIGITS].to_owned()
+    }
+
+    pub(super) fn add(&mut self, file: &str, text: &str) {
+        self.hash.update(text);
+        let file: Arc<str> = file.into();
+        for (line, text) in parts(text) {
+            let source = Source { file: file.clone(), line, text: text.into() };
+            match parse_sigma_yaml(text) {
+                Ok(found) => {
+                    let nothing = found.is_empty();
+                    self.rules.extend(found.rules.into_iter().map(|r| (r, source.clone())));
+                    self.correlations
+                        .extend(found.correlations.into_iter().map(|r| (r, source.clone())));
+                    self.filters.extend(found.filters.into_iter().map(|r| (r, source.clone())));
+                    // Beside a rule they are remarks, as on a status that Sigma does not know.
+                    if nothing {
+                        self.broken.extend(found.errors.into_iter().map(|e| source.broken(e)));
+                    }
+                }
+                Err(error) => self.broken.push(source.broken(error.to_string())),
+            }
+        }
+    }
+}
+
+/// The documents of a file, each with its first line. A file of templates (`action: global`) is one.
+fn parts(text: &str) -> Vec<(u32, &str)> {
+    let is_border = |line: &str| line == "---" || line.starts_with("--- ");
+    if text.lines().any(|line| line.starts_with("action:")) {
+        return vec![(1, text)];
+    }
+    let mut parts = Vec::new();
+    let (mut from, mut first) = (0, 1);
+    let (mut at, mut number) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        number += 1;
+        if is_border(line.trim_end()) {
+            parts.push((first, &text[from..at]));
+            (from, first) = (at + line.len(), number + 1);
+        }
+        at += line.len();
+    }
+    parts.push((first, &text[from..]));
+    let is_blank = |text: &str| {
+        text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+    };
+    parts.retain(|(_, text)| !is_blank(text));
+    parts
+}
+
+/// Words of errors that quote nothing, and what the line has that they are about.
+const ABOUT: [(&str, &str); 5] = [
+    ("regex", "|re"),
+    ("CIDR", "|cidr"),
+    ("detection identifier", "condition:"),
+    ("Condition", "condition:"),
+    ("correlation", "correlation:"),
+];
+
+/// Which line (from 0) an error is about: the one it names, else the first that has what it quotes.
+fn line_of(reason: &str, text: &str) -> Option<u32> {
+    if let Some((_, rest)) = reason.split_once("at line ") {
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        return digits.parse::<u32>().ok()?.checked_sub(1);
+    }
+    let lines = || text.lines().enumerate();
+    let quoted = reason.split(['\'', '`', '"']).skip(1).step_by(2).filter(|q| !q.is_empty());
+    let names = reason.split([' ', ',']).filter_map(|word| {
+        let word = word.trim_end_matches([':', ';', ',']);
+        (word.len() > 2 && (word.starts_with('|') || word.contains('_'))).then_some(word)
+    });
+    let found = quoted.chain(names).find_map(|word| {
+        let modifier = format!("|{word}");
+        let place = lines().find(|(_, line)| line.contains(&modifier));
+        place.or_else(|| lines().find(|(_, line)| line.contains(word)))
+    });
+    let found = found.or_else(|| {
+        let mut about = ABOUT.iter().filter(|(word, _)| reason.contains(word));
+        about.find_map(|(_, part)| lines().find(|(_, line)| line.contains(part)))
+    });
+    found.or_else(|| lines().find(|(_, line)| line.starts_with("title:"))).map(|(i, _)| i as u32)
+}
+
+/// Files with rules: the path itself, or those under it, by name.
+pub(super) fn rule_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    if fs::metadata(path).map_err(io)?.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files: Vec<PathBuf> = walkdir::WalkDir::new(path)
+        .into_iter()
+        .filter_map(Result::ok)
+        .map(walkdir::DirEntry::into_path)
+        .filter(|p| p.extension().is_some_and(|e| e == "yml" || e == "yaml"))
+        .filter(|p| p.is_file())
+        .collect();
+    files.sort();
+    if files.is_empty() { Err(Error::Empty { path: path.to_owned() }) } else { Ok(files) }
+}
