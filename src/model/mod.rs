@@ -11,7 +11,7 @@ pub mod stop;
 pub mod table;
 pub mod time;
 
-pub use event::{ActorKind, Evidence, IpKind, Outcome};
+pub use event::{ActorKind, Evidence, IpKind, Outcome, View};
 pub use finding::{
     CALLS, Call, Contributor, Episode, Finding, FindingKind, Indicator, IndicatorKind, Link,
     LinkKind, Principal, SEVERAL, Severity, Stage, TimelineRow,
