@@ -2,8 +2,9 @@
 
 use super::combined::Combined;
 use super::{Disk, Error, Location, Source};
-use crate::model::{Selection, Stop};
+use crate::model::{Selection, Stop, Timestamp};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How to list an archive and get at it.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +14,31 @@ pub struct Options {
     pub aws: AwsSettings,
     /// Whoever lists or waits for bytes looks at this now and then.
     pub stop: Stop,
+    pub history: History,
+}
+
+/// How an event history is asked.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// It ends here, and reaches back 90 days.
+    pub now: Timestamp,
+    /// Between two requests to one region.
+    pub interval: Duration,
+    /// Of each request.
+    pub attempts: u32,
+    /// The SDK's first pause between two of them; the others grow.
+    pub backoff: Duration,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            now: Timestamp::default(),
+            interval: Duration::from_millis(500),
+            attempts: 10,
+            backoff: Duration::from_secs(1),
+        }
+    }
 }
 
 /// What of the AWS configuration was set for this run; the rest comes from the environment, the
@@ -49,15 +75,28 @@ impl std::fmt::Debug for Keys {
 /// # Errors
 /// When one of them is unreachable, or holds nothing to read.
 pub fn open(locations: &[Location], options: &Options) -> Result<Box<dyn Source>, Error> {
+    let Selection { lookup: attribute, max_events, .. } = &options.selection;
+    let is_history = |location: &Location| matches!(location, Location::CloudTrail { .. });
+    if (attribute.is_some() || max_events.is_some()) && !locations.iter().all(is_history) {
+        return Err(Error::Usage {
+            what: "--lookup and --max-events are for cloudtrail:REGION".to_owned(),
+            hint: "files are read whole; --user, --event-name and their like select from them"
+                .to_owned(),
+        });
+    }
     let several = locations.len() > 1;
     let mut folders: Vec<PathBuf> = Vec::new();
     let mut far: Vec<Box<dyn Source>> = Vec::new();
+    let mut regions: Vec<Option<String>> = Vec::new();
     for location in locations {
         match location {
             Location::Disk(path) => folders.push(path.clone()),
             Location::S3 { .. } => far.push(s3(location, options)?),
-            Location::CloudTrail { .. } => far.push(lookup(location, options)?),
+            Location::CloudTrail { region } => regions.push(region.clone()),
         }
+    }
+    if !regions.is_empty() {
+        far.push(lookup(&regions, options)?);
     }
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     if !folders.is_empty() {
@@ -76,9 +115,16 @@ fn s3(location: &Location, _: &Options) -> Result<Box<dyn Source>, Error> {
     })
 }
 
-fn lookup(location: &Location, _: &Options) -> Result<Box<dyn Source>, Error> {
+#[cfg(feature = "lookup")]
+fn lookup(regions: &[Option<String>], options: &Options) -> Result<Box<dyn Source>, Error> {
+    let aws = super::aws::Aws::new(&options.aws)?;
+    Ok(Box::new(super::lookup::Lookup::list(regions, options, &aws)?))
+}
+
+#[cfg(not(feature = "lookup"))]
+fn lookup(_: &[Option<String>], _: &Options) -> Result<Box<dyn Source>, Error> {
     Err(Error::Usage {
-        what: format!("{location}: only folders and files can be read"),
-        hint: "save the pages first, as in `aws cloudtrail lookup-events > events.json`".to_owned(),
+        what: "this build cannot read an event history (feature lookup)".to_owned(),
+        hint: "save it first, as in `aws cloudtrail lookup-events > events.json`".to_owned(),
     })
 }

@@ -1,6 +1,6 @@
 //! What was typed. The help texts are the reference manual.
 
-use crate::model::Severity;
+use crate::model::{Attribute, Severity};
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -54,6 +54,8 @@ const ANALYZE_EXAMPLES: &str = "\
 Examples:
   trailinsight analyze ./AWSLogs
   trailinsight analyze ./AWSLogs --rules ./our-sigma-rules --out /tmp/review
+  trailinsight analyze cloudtrail:all --from 7d
+  trailinsight analyze cloudtrail:us-east-1 --lookup AccessKeyId=AKIAIOSFODNN7EXAMPLE
   trailinsight analyze ./AWSLogs --narrator bedrock --model-id global.anthropic.claude-sonnet-5-5 --bedrock-region eu-west-1
 
 The report is written to --out: report.html, report.md, report.json, findings.jsonl, timeline.csv and
@@ -163,6 +165,13 @@ pub struct Select {
     /// Management, Data, Insight or NetworkActivity
     #[arg(long, value_name = "CATEGORY")]
     pub category: Vec<String>,
+    /// Of cloudtrail:REGION, only events with this attribute: Username, AccessKeyId, EventName, EventSource, ReadOnly,
+    /// ResourceName, ResourceType or EventId; case matters, and it may be one only
+    #[arg(long, value_name = "NAME=VALUE", value_parser = Attribute::parse)]
+    pub lookup: Option<Attribute>,
+    /// Of cloudtrail:REGION, the newest N events of each region
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_events: Option<u64>,
 }
 
 #[derive(Debug, Group)]
