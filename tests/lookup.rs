@@ -11,6 +11,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use trailinsight::archive::{self, AwsSettings, Disk, Error, History, Keys, Location, Source};
@@ -211,6 +212,7 @@ fn options(api: &Api, selection: Selection, now: &str) -> archive::Options {
             interval: Duration::ZERO,
             attempts: 3,
             backoff: Duration::from_millis(1),
+            covered: Arc::default(),
         },
         ..Default::default()
     }
@@ -272,8 +274,14 @@ fn the_api_gives_the_case_that_its_saved_answers_give() {
         event("eu-west-1", id, midnight.plus_seconds(i64::from(id - 200) * 600), ACCOUNT)
     }));
     let api = Api::sound(stored.clone());
-    let source = open(&api, &["eu-west-1"], &since("3d")).unwrap();
+    let location = [Location::parse("cloudtrail:eu-west-1").unwrap()];
+    let options = options(&api, since("3d"), NOW);
+    let source = archive::open(&location, &options).unwrap();
     let manifest = ingest(&*source, &dir.path().join("api"), &since("3d")).unwrap();
+    let covered = &options.history.covered;
+    for seconds in [&covered.seconds, &covered.of_seconds] {
+        assert_eq!(seconds.load(Ordering::Relaxed), 3 * 86_400);
+    }
     assert!(manifest.ledger.is_whole(), "{:?}", manifest.ledger);
     assert_eq!((manifest.ledger.records.seen, manifest.ledger.records.kept), (200, 200));
     // A look; 29 May in three pages, 30 May in two, 28 May in one; 31 May lies behind the newest.

@@ -17,7 +17,7 @@ pub use disk::Disk;
 pub use error::Error;
 pub use key::{Key, KeyKind};
 pub use location::Location;
-pub use open::{AwsSettings, History, Keys, Options, open};
+pub use open::{AwsSettings, Covered, History, Keys, Options, open};
 pub use reading::{Body, Next, Reading, Window, in_order};
 pub use select::prunes;
 

@@ -4,6 +4,8 @@ use super::combined::Combined;
 use super::{Disk, Error, Location, Source};
 use crate::model::{Selection, Stop, Timestamp};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// How to list an archive and get at it.
@@ -28,6 +30,15 @@ pub struct History {
     pub attempts: u32,
     /// The SDK's first pause between two of them; the others grow.
     pub backoff: Duration,
+    pub covered: Arc<Covered>,
+}
+
+/// How much of its time has been read, over all regions, for whoever shows it.
+#[derive(Debug, Default)]
+pub struct Covered {
+    pub seconds: AtomicU64,
+    /// What there is to read.
+    pub of_seconds: AtomicU64,
 }
 
 impl Default for History {
@@ -37,6 +48,7 @@ impl Default for History {
             interval: Duration::from_millis(500),
             attempts: 10,
             backoff: Duration::from_secs(1),
+            covered: Arc::default(),
         }
     }
 }

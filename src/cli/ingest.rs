@@ -33,7 +33,7 @@ fn inflate(
     let source = open(&input.sources, options)?;
     let total: u64 = source.inputs().iter().map(|i| i.bytes).sum();
     let files = source.inputs().len();
-    let reading = ui.reading();
+    let reading = ui.reading(&options.history.covered);
     reading.begin(&case::Plan { files: files as u64, bytes: total, ..case::Plan::default() });
     let inflated = case::inflate_only(&*source, &Caps::default(), pool, &reading);
     reading.finish();
@@ -69,7 +69,7 @@ pub(super) fn read(
         ui.note(note);
     }
     tracing::info!(files = source.inputs().len(), "ingest");
-    let reading = ui.reading();
+    let reading = ui.reading(&options.history.covered);
     let (caps, fresh) = (Caps::default(), input.fresh);
     let archive::Options { selection, stop, .. } = options;
     let options = case::Options { memory_bytes, caps, selection, fresh, stop };

@@ -3,14 +3,17 @@
 
 use super::args;
 use super::failure::Failure;
+use crate::archive::Covered;
 use crate::case::{Plan, Progress};
 use crate::model::{Ledger, Report, Severity};
 use crate::report::visible;
 use comfy_table::{ContentArrangement, Table, TableComponent, presets};
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressState, ProgressStyle};
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Findings and principals named in the summary.
@@ -98,15 +101,26 @@ impl Ui {
     }
 
     /// Bars on a terminal, a note of what is in the case already anywhere.
-    pub(super) fn reading(&self) -> Reading<'_> {
+    pub(super) fn reading(&self, covered: &Arc<Covered>) -> Reading<'_> {
         let bar = if self.live { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let style =
-            ProgressStyle::with_template("reading {bar:14} {percent:>3}%  {msg}  ETA {eta}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            ProgressStyle::with_template("reading {bar:14} {percent:>3}%  {days}{msg}  ETA {eta}");
+        let covered = covered.clone();
+        let days = move |_: &ProgressState, out: &mut dyn fmt::Write| {
+            let days = |seconds: &AtomicU64| seconds.load(Ordering::Relaxed) as f64 / 86_400.0;
+            let (done, all) = (days(&covered.seconds), days(&covered.of_seconds));
+            if all > 0.0 {
+                // Nobody to tell when there is no room.
+                let _ = write!(out, "{done:.1} of {all:.1} days  ");
+            }
+        };
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style.with_key("days", days));
         Reading {
             ui: self,
             bar,
             files: AtomicU64::new(0),
+            by_files: AtomicBool::new(false),
             done: AtomicU64::new(0),
             records: AtomicU64::new(0),
             began: Instant::now(),
@@ -293,6 +307,7 @@ pub(super) struct Reading<'u> {
     bar: ProgressBar,
     /// To read in this run; what was done before counts neither here nor in the rate.
     files: AtomicU64,
+    by_files: AtomicBool,
     done: AtomicU64,
     records: AtomicU64,
     began: Instant,
@@ -308,7 +323,13 @@ impl Progress for Reading<'_> {
     fn begin(&self, plan: &Plan) {
         let count = HumanCount;
         self.files.store(plan.files - plan.done, Ordering::Relaxed);
-        self.bar.set_length(plan.bytes);
+        // Of days of an event history nobody knows the size.
+        let by_files = plan.bytes == 0;
+        self.by_files.store(by_files, Ordering::Relaxed);
+        if by_files {
+            self.bar.enable_steady_tick(std::time::Duration::from_millis(500));
+        }
+        self.bar.set_length(if by_files { plan.files - plan.done } else { plan.bytes });
         self.bar.reset_eta();
         if plan.done > 0 {
             let (done, files) = (count(plan.done), count(plan.files));
@@ -329,7 +350,8 @@ impl Progress for Reading<'_> {
     fn file(&self, compressed_bytes: u64, _: u64, records: u64) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let records = self.records.fetch_add(records, Ordering::Relaxed) + records;
-        self.bar.inc(compressed_bytes);
+        let by_files = self.by_files.load(Ordering::Relaxed);
+        self.bar.inc(if by_files { 1 } else { compressed_bytes });
         if self.bar.is_hidden() {
             return;
         }

@@ -89,7 +89,10 @@ fn unanswered(error: &SdkError<LookupEventsError>) -> Refusal {
             format!("check the network, the name of the region and --endpoint-url, and {AGAIN}");
         (format!("no answer: {}", first_line(&chain)), remedy)
     };
-    Refusal { error: ReadError { detail, remedy: Some(remedy), fatal: false }, is_unknown_key: false }
+    Refusal {
+        error: ReadError { detail, remedy: Some(remedy), fatal: false },
+        is_unknown_key: false,
+    }
 }
 
 fn first_line(text: &str) -> String {

@@ -13,7 +13,7 @@ mod regions;
 mod window;
 
 use super::aws::Aws;
-use super::{Error, Input, Options, Reading, Source, Window};
+use super::{Covered, Error, Input, Options, Reading, Source, Window};
 use crate::model::Timestamp;
 use explain::Refusal;
 use pages::{Pages, Task};
@@ -22,6 +22,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::runtime::Runtime;
 use window::Slice;
 
@@ -36,6 +37,7 @@ pub(super) struct Lookup {
     regions: Vec<Arc<Region>>,
     events_max: u64,
     notes: Vec<String>,
+    covered: Arc<Covered>,
     runtime: Arc<Runtime>,
 }
 
@@ -61,10 +63,8 @@ impl Lookup {
             names.extend(regions::all(configured.as_deref()));
         }
         let names = names.into_iter().filter(|name| selection.region.accept(&[name]));
-        let regions: Vec<Arc<Region>> = names
-            .map(|name| Region::new(name, aws, options))
-            .map(Arc::new)
-            .collect();
+        let regions: Vec<Arc<Region>> =
+            names.map(|name| Region::new(name, aws, options)).map(Arc::new).collect();
         if regions.is_empty() {
             return Err(Error::Usage {
                 what: "no region is left to ask for its event history".to_owned(),
@@ -83,6 +83,7 @@ impl Lookup {
             regions,
             events_max: selection.max_events.unwrap_or(u64::MAX),
             notes: Vec::new(),
+            covered: history.covered.clone(),
             runtime: aws.runtime.clone(),
         };
         lookup.plan(&window, account.as_deref(), history.now);
@@ -198,11 +199,17 @@ impl Source for Lookup {
         for number in todo.into_iter().rev() {
             let (region, slice) = &self.tasks[&inputs[number as usize].name];
             let slice = slice.clone();
+            self.covered.of_seconds.fetch_add(slice.seconds(), Ordering::Relaxed);
             tasks[*region].push(Task { number, slice, events_max: self.events_max });
         }
         let regions =
             self.regions.iter().cloned().zip(tasks).filter(|(_, tasks)| !tasks.is_empty());
-        let pages = Pages::begin(regions.collect(), window.ahead_bytes, self.runtime.handle());
+        let pages = Pages::begin(
+            regions.collect(),
+            window.ahead_bytes,
+            &self.covered,
+            self.runtime.handle(),
+        );
         Box::new(pages)
     }
 }

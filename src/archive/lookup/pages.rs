@@ -5,13 +5,15 @@
 
 use super::region::Region;
 use super::window::Slice;
-use crate::archive::{Body, Next, Reading};
-use crate::model::ReadError;
+use crate::archive::{Body, Covered, Next, Reading};
+use crate::model::{ReadError, Timestamp};
 use aws_sdk_cloudtrail::operation::lookup_events::LookupEventsOutput;
+use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::Event;
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::io::{self, Read};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -52,6 +54,7 @@ impl Pages {
     pub(super) fn begin(
         regions: Vec<(Arc<Region>, Vec<Task>)>,
         ahead_bytes: u64,
+        covered: &Arc<Covered>,
         runtime: &Handle,
     ) -> Self {
         let walks_count = regions.len() * DAYS_AT_A_TIME + DAYS_READY;
@@ -61,8 +64,14 @@ impl Pages {
         for (region, tasks) in regions {
             let tasks = Arc::new(Mutex::new(VecDeque::from(tasks)));
             for _ in 0..DAYS_AT_A_TIME {
-                let (region, tasks, ready) = (region.clone(), tasks.clone(), ready.clone());
-                walks.spawn_on(walk(region, tasks, ready, held_bytes), runtime);
+                let walk = Walk {
+                    region: region.clone(),
+                    tasks: tasks.clone(),
+                    ready: ready.clone(),
+                    held_bytes,
+                    covered: covered.clone(),
+                };
+                walks.spawn_on(walk.run(), runtime);
             }
         }
         Self { days: Mutex::new(days), _walks: walks }
@@ -111,56 +120,57 @@ impl Read for DayReader {
 /// Nobody takes days any more.
 struct Gone;
 
-async fn walk(
+/// Days of one region, one after the other.
+struct Walk {
     region: Arc<Region>,
     tasks: Arc<Mutex<VecDeque<Task>>>,
     ready: mpsc::Sender<Day>,
     held_bytes: usize,
-) {
-    loop {
-        let task = tasks.lock().expect("nobody panics with the lock").pop_front();
-        let Some(task) = task else { return };
-        if read(&region, task, &ready, held_bytes).await.is_err() {
-            return;
-        }
-    }
+    covered: Arc<Covered>,
 }
 
-/// Holds a day until it is whole or large, then hands it over.
-async fn read(
-    region: &Region,
-    task: Task,
-    ready: &mpsc::Sender<Day>,
-    held_bytes: usize,
-) -> Result<(), Gone> {
-    let (pages, more) = mpsc::channel(PAGES_AHEAD);
-    let mut held = Some(Day { number: task.number, text: Vec::new(), more });
-    let mut answers = Answers::of(region, &task);
-    loop {
-        let text = match answers.next().await {
-            Ok(Some(text)) => text,
-            Ok(None) => break,
-            Err(error) => {
-                // The first in the channel where the day is still held: never waits there.
-                pages.send(Err(error)).await.map_err(|_| Gone)?;
-                break;
+impl Walk {
+    async fn run(self) {
+        loop {
+            let task = self.tasks.lock().expect("nobody panics with the lock").pop_front();
+            let Some(task) = task else { return };
+            if self.read(task).await.is_err() {
+                return;
             }
-        };
-        match held.take() {
-            Some(mut day) => {
-                day.text.extend_from_slice(&text);
-                if day.text.len() < held_bytes {
-                    held = Some(day);
-                } else {
-                    ready.send(day).await.map_err(|_| Gone)?;
-                }
-            }
-            None => pages.send(Ok(text)).await.map_err(|_| Gone)?,
         }
     }
-    match held {
-        Some(day) => ready.send(day).await.map_err(|_| Gone),
-        None => Ok(()),
+
+    /// Holds a day until it is whole or large, then hands it over.
+    async fn read(&self, task: Task) -> Result<(), Gone> {
+        let (pages, more) = mpsc::channel(PAGES_AHEAD);
+        let mut held = Some(Day { number: task.number, text: Vec::new(), more });
+        let mut answers = Answers::of(&self.region, &task);
+        loop {
+            let text = match answers.next(&self.covered).await {
+                Ok(Some(text)) => text,
+                Ok(None) => break,
+                Err(error) => {
+                    // The first in the channel where the day is still held: never waits there.
+                    pages.send(Err(error)).await.map_err(|_| Gone)?;
+                    break;
+                }
+            };
+            match held.take() {
+                Some(mut day) => {
+                    day.text.extend_from_slice(&text);
+                    if day.text.len() < self.held_bytes {
+                        held = Some(day);
+                    } else {
+                        self.ready.send(day).await.map_err(|_| Gone)?;
+                    }
+                }
+                None => pages.send(Ok(text)).await.map_err(|_| Gone)?,
+            }
+        }
+        match held {
+            Some(day) => self.ready.send(day).await.map_err(|_| Gone),
+            None => Ok(()),
+        }
     }
 }
 
@@ -170,15 +180,18 @@ struct Answers<'r> {
     task: &'r Task,
     left: u64,
     token: Option<String>,
+    /// The newest is given first: what is behind this moment has been read.
+    reached: Timestamp,
     is_done: bool,
 }
 
 impl<'r> Answers<'r> {
     fn of(region: &'r Region, task: &'r Task) -> Self {
-        Self { region, task, left: task.events_max, token: None, is_done: false }
+        let (left, reached) = (task.events_max, task.slice.to);
+        Self { region, task, left, token: None, reached, is_done: false }
     }
 
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
+    async fn next(&mut self, covered: &Covered) -> Result<Option<Vec<u8>>, ReadError> {
         if self.is_done {
             return Ok(None);
         }
@@ -187,6 +200,7 @@ impl<'r> Answers<'r> {
         }
         if self.region.is_empty_in(&self.task.slice) {
             self.is_done = true;
+            self.cover(self.task.slice.from, covered);
             return Ok(Some(print(&[])));
         }
         let page = self.region.page(&self.task.slice, self.token.clone()).await;
@@ -205,7 +219,16 @@ impl<'r> Answers<'r> {
         }
         self.is_done = token.is_none() || self.left == 0;
         self.token = token;
+        let oldest = events.last().and_then(|e| e.event_time()).map(|t| t.secs() * 1_000_000);
+        let rest = self.is_done.then_some(self.task.slice.from);
+        self.cover(rest.or(oldest.map(Timestamp)).unwrap_or(self.reached), covered);
         Ok(Some(text))
+    }
+
+    fn cover(&mut self, to: Timestamp, covered: &Covered) {
+        let seconds = u64::try_from(self.reached.seconds() - to.seconds()).unwrap_or(0);
+        covered.seconds.fetch_add(seconds, Ordering::Relaxed);
+        self.reached = self.reached.min(to);
     }
 }
 
@@ -268,7 +291,7 @@ fn entry(event: &Event) -> Entry<'_> {
         event_name: event.event_name(),
         read_only: event.read_only(),
         access_key_id: event.access_key_id(),
-        event_time: event.event_time().map(|t| t.as_secs_f64()),
+        event_time: event.event_time().map(DateTime::as_secs_f64),
         event_source: event.event_source(),
         username: event.username(),
         resources: resources.collect(),

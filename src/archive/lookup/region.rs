@@ -42,12 +42,15 @@ pub(super) struct Sight {
     pub(super) account: Option<String>,
 }
 
+/// What of a record says whose it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Owned {
+    recipient_account_id: Option<String>,
+}
+
 impl Region {
-    pub(super) fn new(
-        name: &str,
-        aws: &Aws,
-        options: &Options,
-    ) -> Self {
+    pub(super) fn new(name: &str, aws: &Aws, options: &Options) -> Self {
         let Options { selection, history, stop, .. } = options;
         let retry = RetryConfig::standard()
             .with_max_attempts(history.attempts)
@@ -83,11 +86,6 @@ impl Region {
         let time = newest.and_then(|e| e.event_time()).map(|t| Timestamp(t.secs() * 1_000_000));
         if time.is_some() || newest.is_none() && is_whole {
             let _ = self.newest.set(time);
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Owned {
-            recipient_account_id: Option<String>,
         }
         let text = newest.and_then(|event| event.cloud_trail_event());
         let owned = text.and_then(|text| serde_json::from_str::<Owned>(text).ok());

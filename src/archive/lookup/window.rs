@@ -23,6 +23,10 @@ impl Slice {
         self.to.plus_seconds(SETTLED_SECONDS) <= now
     }
 
+    pub(super) fn seconds(&self) -> u64 {
+        u64::try_from(self.to.seconds() - self.from.seconds()).unwrap_or(0)
+    }
+
     /// The date it is of.
     pub(super) fn day(&self) -> String {
         self.from.to_string().chars().take_while(|c| *c != 'T').collect()
