@@ -172,13 +172,13 @@ fn event(region: &str, id: u32, time: Timestamp, account: &str) -> Stored {
         "EventId": id_text, "EventName": "GetUser", "ReadOnly": "true", "Username": user,
         "EventTime": time.seconds(), "EventSource": "iam.amazonaws.com", "Resources": [],
     });
-    if id % 5 > 0 {
+    if !id.is_multiple_of(5) {
         record["userIdentity"] = json!({
             "type": "IAMUser", "userName": user, "accountId": account,
             "arn": format!("arn:aws:iam::{account}:user/{user}"),
         });
     }
-    if id % 3 == 0 {
+    if id.is_multiple_of(3) {
         entry["Resources"] = json!([
             {"ResourceType": "AWS::IAM::User", "ResourceName": format!("u{id}")},
             {"ResourceName": format!("arn:aws:iam::{account}:user/u{id}")},
