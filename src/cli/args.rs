@@ -87,7 +87,8 @@ pub struct Ui {
 
 #[derive(Debug, Group)]
 pub struct Input {
-    /// Trail files: a folder or a file; may be given more than once
+    /// Trail files: a folder or a file; or cloudtrail:REGION, the event history of an account (cloudtrail:all for all
+    /// regions); may be given more than once
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
     /// Threads to read with [default: all cores]
@@ -175,6 +176,7 @@ pub struct Select {
 }
 
 #[derive(Debug, Group)]
+#[command(next_help_heading = "Findings")]
 pub struct Judging {
     /// Sigma rules of your own: a file or a folder of *.yml; may be given more than once
     #[arg(long, value_name = "PATH")]
@@ -218,6 +220,7 @@ pub struct Narrating {
 }
 
 #[derive(Debug, Group)]
+#[command(next_help_heading = "Output")]
 pub struct Output {
     /// Folder for the report [default: the report folder the case lies in, else trailinsight-report]
     #[arg(long, value_name = "DIR")]
@@ -235,7 +238,7 @@ pub struct Analyze {
     #[command(flatten)]
     pub input: Input,
     /// Folder for the case [default: OUT/case]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub case: Option<PathBuf>,
     #[command(flatten)]
     pub output: Output,
@@ -254,7 +257,7 @@ pub struct Ingest {
     #[command(flatten)]
     pub aws: Aws,
     /// Folder for the case
-    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    #[arg(long, value_name = "DIR", help_heading = "Output", required_unless_present = "dry_run")]
     pub case: Option<PathBuf>,
     /// Read the archive only so far, keep nothing, and say how much it was
     #[arg(long, value_enum, value_name = "STAGE", conflicts_with = "case")]

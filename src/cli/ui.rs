@@ -163,7 +163,7 @@ impl Ui {
         ));
         for reject in ledger.rejects.iter().take(SHOWN_REJECTS) {
             let lost = if reject.count > 0 {
-                format!(", {} records", reject.count)
+                format!(", {}", counted(reject.count, "record"))
             } else {
                 String::new()
             };
@@ -218,13 +218,17 @@ impl Ui {
         let risky = report.principals.iter().filter(|p| p.risk > 0.0).take(SUMMARY_PRINCIPALS);
         for principal in risky {
             self.note(&format!(
-                "risk {:>5.1}  {} ({} events)",
+                "risk {:>5.1}  {} ({})",
                 principal.risk,
                 principal.id,
-                HumanCount(principal.events)
+                counted(principal.events, "event")
             ));
         }
     }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{} {what}{}", HumanCount(count), if count == 1 { "" } else { "s" })
 }
 
 /// Files and records, on one line where that fits.
