@@ -23,6 +23,7 @@ const SUMMARY_PRINCIPALS: usize = 3;
 const SHOWN_REJECTS: usize = 5;
 /// Where output is no terminal, tables are as wide as the narrowest we promise to fit.
 const PLAIN_WIDTH: u16 = 80;
+const REDRAW: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Where logs of the command line come from; always let through, since they are what a person would see.
 const TARGET: &str = "trailinsight::ui";
@@ -105,13 +106,13 @@ impl Ui {
         let bar = if self.live { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let style =
             ProgressStyle::with_template("reading {bar:14} {percent:>3}%  {days}{msg}  ETA {eta}");
-        let covered = covered.clone();
+        let of_days = covered.clone();
         let days = move |_: &ProgressState, out: &mut dyn fmt::Write| {
             let days = |seconds: &AtomicU64| seconds.load(Ordering::Relaxed) as f64 / 86_400.0;
-            let (done, all) = (days(&covered.seconds), days(&covered.of_seconds));
+            let (done, all) = (days(&of_days.seconds), days(&of_days.of_seconds));
             if all > 0.0 {
                 // Nobody to tell when there is no room.
-                let _ = write!(out, "{done:.1} of {all:.1} days  ");
+                let _ = write!(out, "{done:.1}/{all:.0} days  ");
             }
         };
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -120,7 +121,8 @@ impl Ui {
             ui: self,
             bar,
             files: AtomicU64::new(0),
-            by_files: AtomicBool::new(false),
+            by_days: AtomicBool::new(false),
+            covered: covered.clone(),
             done: AtomicU64::new(0),
             records: AtomicU64::new(0),
             began: Instant::now(),
@@ -311,7 +313,8 @@ pub(super) struct Reading<'u> {
     bar: ProgressBar,
     /// To read in this run; what was done before counts neither here nor in the rate.
     files: AtomicU64,
-    by_files: AtomicBool,
+    by_days: AtomicBool,
+    covered: Arc<Covered>,
     done: AtomicU64,
     records: AtomicU64,
     began: Instant,
@@ -327,14 +330,20 @@ impl Progress for Reading<'_> {
     fn begin(&self, plan: &Plan) {
         let count = HumanCount;
         self.files.store(plan.files - plan.done, Ordering::Relaxed);
-        // Of days of an event history nobody knows the size.
-        let by_files = plan.bytes == 0;
-        self.by_files.store(by_files, Ordering::Relaxed);
-        if by_files {
-            self.bar.enable_steady_tick(std::time::Duration::from_millis(500));
-        }
-        self.bar.set_length(if by_files { plan.files - plan.done } else { plan.bytes });
+        self.bar.set_length(plan.bytes);
         self.bar.reset_eta();
+        // Of days of an event history nobody knows the size; how much of them is read is known.
+        if plan.bytes == 0 && !self.bar.is_hidden() {
+            self.by_days.store(true, Ordering::Relaxed);
+            let (bar, covered) = (self.bar.clone(), self.covered.clone());
+            std::thread::spawn(move || {
+                while !bar.is_finished() {
+                    bar.set_length(covered.of_seconds.load(Ordering::Relaxed));
+                    bar.set_position(covered.seconds.load(Ordering::Relaxed));
+                    std::thread::sleep(REDRAW);
+                }
+            });
+        }
         if plan.done > 0 {
             let (done, files) = (count(plan.done), count(plan.files));
             self.ui.note(&format!("resuming: {done} of {files} files are already in the case"));
@@ -354,8 +363,10 @@ impl Progress for Reading<'_> {
     fn file(&self, compressed_bytes: u64, _: u64, records: u64) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let records = self.records.fetch_add(records, Ordering::Relaxed) + records;
-        let by_files = self.by_files.load(Ordering::Relaxed);
-        self.bar.inc(if by_files { 1 } else { compressed_bytes });
+        let by_days = self.by_days.load(Ordering::Relaxed);
+        if !by_days {
+            self.bar.inc(compressed_bytes);
+        }
         if self.bar.is_hidden() {
             return;
         }
@@ -365,12 +376,9 @@ impl Progress for Reading<'_> {
             reason = "a rate for eyes"
         )]
         let rate = (records as f64 / self.began.elapsed().as_secs_f64().max(0.001)) as u64;
-        self.bar.set_message(format!(
-            "{}/{} files {} events/s",
-            HumanCount(done),
-            HumanCount(self.files.load(Ordering::Relaxed)),
-            HumanCount(rate)
-        ));
+        let (done, files) = (HumanCount(done), HumanCount(self.files.load(Ordering::Relaxed)));
+        let read = if by_days { String::new() } else { format!("{done}/{files} files ") };
+        self.bar.set_message(format!("{read}{} events/s", HumanCount(rate)));
     }
 }
 
