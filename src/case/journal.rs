@@ -277,6 +277,14 @@ impl Journal {
     }
 }
 
+/// What the case at `case` is about, if there is one.
+#[must_use]
+pub fn selection(case: &Path) -> Option<Selection> {
+    let text = fs::read(case.join(NAME)).ok()?;
+    let (state, whole) = replay(&text);
+    state.filter(|_| whole > 0).map(|state| state.selection)
+}
+
 /// The state after all whole lines and how many bytes they have; `None` for another format.
 fn replay(text: &[u8]) -> (Option<State>, u64) {
     let (mut state, mut whole) = (State::default(), 0);

@@ -27,7 +27,8 @@ pub(super) fn analyze(args: args::Analyze, argv: Vec<String>, ui: &Ui) -> Result
     let file = std::mem::take(&mut settings.select);
     let selection = select::selection(&args.input.select, file, started)?;
     let aws = settings::aws_settings(&settings.aws, &args.input);
-    let options = archive::Options { selection, aws, stop: super::stop() };
+    let (history, stop) = (ingest::history(started), super::stop());
+    let options = archive::Options { selection, aws, stop, history };
     // Bad rules are told before an hour of reading, not after.
     let rules = load(&settings.rules, ui)?;
     let pool = settings::threads(args.input.threads)?;

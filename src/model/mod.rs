@@ -1,5 +1,6 @@
 //! The nouns that cross a wall between folders: plain data, no Polars, no AWS, no I/O.
 
+pub mod attribute;
 pub mod event;
 pub mod finding;
 pub mod ledger;
@@ -11,6 +12,7 @@ pub mod stop;
 pub mod table;
 pub mod time;
 
+pub use attribute::Attribute;
 pub use event::{ActorKind, Evidence, IpKind, Outcome, View};
 pub use finding::{
     CALLS, Call, Contributor, Episode, Finding, FindingKind, Indicator, IndicatorKind, Link,
