@@ -9,6 +9,7 @@ mod columns;
 mod dedupe;
 mod derive;
 mod dry_run;
+mod fetch;
 mod filter;
 mod folder;
 mod identity;
@@ -31,6 +32,7 @@ mod store;
 
 pub use derive::{arn_account, service_of, user_agent_family};
 pub use dry_run::inflate_only;
+pub use fetch::PartFile;
 pub use ingest::{Options, Plan, Progress, ingest};
 pub use manifest::{Manifest, Part};
 pub use query::{Answer, Batch, Cell, QueryError};

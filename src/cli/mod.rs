@@ -8,6 +8,7 @@ mod place;
 mod query;
 mod rows;
 mod rules;
+mod rules_test;
 mod select;
 mod settings;
 mod ui;
