@@ -9,6 +9,7 @@ mod columns;
 mod dedupe;
 mod derive;
 mod dry_run;
+mod fetch;
 mod filter;
 mod folder;
 mod identity;
@@ -32,6 +33,7 @@ mod views;
 
 pub use derive::{arn_account, service_of, user_agent_family};
 pub use dry_run::inflate_only;
+pub use fetch::PartFile;
 pub use ingest::{Options, Plan, Progress, ingest, plan};
 pub use journal::selection;
 pub use manifest::{Manifest, Part};

@@ -41,7 +41,7 @@ pub enum Command {
     /// SQL over the events (and findings) of a case
     #[command(after_help = QUERY_EXAMPLES)]
     Query(Query),
-    /// The detection rules: list or explain them
+    /// The detection rules: list, explain, check or try them
     Rules(Rules),
     /// Print shell completions
     #[command(
@@ -321,13 +321,58 @@ pub struct Rules {
 #[derive(Debug, Subcommand)]
 pub enum RulesCommand {
     /// All rules and heuristics, the most severe first
-    List(RulePaths),
+    List {
+        /// Only rules of this level or above
+        #[arg(long, value_parser = severity)]
+        level: Option<Severity>,
+        /// Only rules for this ATT&CK technique, as in T1098 (its sub-techniques too) or T1098.001
+        #[arg(long, value_name = "ID")]
+        technique: Option<String>,
+        /// Only rules that name this service, as in iam
+        #[arg(long, value_name = "NAME")]
+        service: Option<String>,
+        /// A table of rules, rules by ATT&CK technique, or a layer for ATT&CK Navigator
+        #[arg(long, value_enum, default_value = "rules")]
+        format: ListFormat,
+        #[command(flatten)]
+        paths: RulePaths,
+    },
+    /// What is wrong with rules: broken ones (exit code 3), fields and calls that CloudTrail does not have
+    Check {
+        /// Rule files or folders
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Run the events in rule files: those that must fire and those that must not (exit code 3 when one does otherwise)
+    Test {
+        /// Rule files or folders
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// What every rule would have said of a case: hits, findings, first and last
+    Hits {
+        /// Folder of the case
+        #[arg(long, value_name = "DIR")]
+        case: PathBuf,
+        /// Threads to work with [default: all cores]
+        #[arg(long, short = 'j', value_name = "N")]
+        threads: Option<usize>,
+        #[command(flatten)]
+        paths: RulePaths,
+    },
     /// What a rule finds, why it matters and what to do
     Explain {
         name: String,
         #[command(flatten)]
         paths: RulePaths,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    Rules,
+    Coverage,
+    Navigator,
 }
 
 #[derive(Debug, Group)]

@@ -9,6 +9,7 @@ pub mod read_error;
 pub mod report;
 pub mod selection;
 pub mod stop;
+pub mod suppression;
 pub mod table;
 pub mod time;
 
@@ -24,5 +25,6 @@ pub use read_error::ReadError;
 pub use report::{BrokenRule, Report, RuleLedger, Run};
 pub use selection::Selection;
 pub use stop::Stop;
+pub use suppression::Suppression;
 pub use table::{Aggregates, Count, Coverage, Gap, HourCount};
 pub use time::Timestamp;

@@ -104,7 +104,7 @@ impl Patterns {
 }
 
 /// Without recursion, so that a pattern of many stars stays cheap. `pattern` is in lower case.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while t < text.len() {

@@ -388,6 +388,9 @@ fn run(out: &mut String, report: &Report) {
     for why in &rules.not_applied {
         line!(out, "- {}", text(why));
     }
+    for suppressed in &rules.suppressed {
+        line!(out, "- Suppressed: {}", text(&layout::suppression(suppressed)));
+    }
     for skipped in &rules.skipped {
         line!(out, "- Rule not for CloudTrail: {}", text(skipped));
     }

@@ -22,6 +22,7 @@ const FILE_BYTES: usize = 60;
 pub(super) struct View<'a> {
     run: &'a Run,
     rules: &'a RuleLedger,
+    suppressed: Vec<String>,
     ledger: &'a Ledger,
     coverage: &'a Coverage,
     narrative: &'a Narrative,
@@ -140,6 +141,7 @@ impl<'a> View<'a> {
         Self {
             run: &report.run,
             rules: &report.rules,
+            suppressed: report.rules.suppressed.iter().map(layout::suppression).collect(),
             ledger: &report.ledger,
             coverage: &report.coverage,
             narrative: &report.narrative,

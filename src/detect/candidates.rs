@@ -1,0 +1,306 @@
+//! Candidates first: which rules have to be asked about which rows of a part, decided over the columns of few values.
+//!
+//! Rules are looked up by event name. What else a rule asks of coarse columns is worked out once for every combination
+//! of their values that occurs, a test on a column of many values once for every value. Only what stays open is
+//! decided row by row. The proof that no hit is lost is in the tests: all rules on all rows against this.
+
+use super::narrow::{Atom, COLUMNS, EXTRA, IDENTITY, Kind, Known, NAME, Narrow};
+use super::row::inside;
+use crate::case::{self, PartFile};
+use crate::model::Outcome;
+use foldhash::fast::FixedState;
+use polars::prelude::Column;
+use polars_arrow::array::Array;
+use rsigma_eval::event::EventValue;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Conditions of all rules, indexed.
+#[derive(Default)]
+pub(super) struct Index {
+    rules: Vec<Narrow<usize>>,
+    atoms: Vec<Atom>,
+    /// Rules by the event names that they are for, in lower case.
+    by_name: HashMap<String, Vec<u32>>,
+    /// Rules for any name.
+    others: Vec<u32>,
+    /// Places in [`COLUMNS`] of what atoms ask for.
+    columns: BTreeSet<usize>,
+}
+
+/// A rule that has to be asked about a row, or need not be: it is hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Candidate {
+    pub(super) row: u32,
+    pub(super) rule: u32,
+    pub(super) is_hit: bool,
+}
+
+impl Index {
+    pub(super) fn new(conditions: Vec<Narrow>) -> Self {
+        let mut index = Self { columns: BTreeSet::from([NAME, EXTRA]), ..Self::default() };
+        let mut known: BTreeMap<(usize, String, String), usize> = BTreeMap::new();
+        for (rule, condition) in (0..).zip(conditions) {
+            match condition.names() {
+                Some(names) => {
+                    for name in names {
+                        index.by_name.entry(name).or_default().push(rule);
+                    }
+                }
+                None => index.others.push(rule),
+            }
+            let (atoms, columns) = (&mut index.atoms, &mut index.columns);
+            index.rules.push(condition.map(&mut |atom| {
+                columns.insert(atom.column);
+                let new = atoms.len();
+                let same = atom.key.clone().map(|key| (atom.column, atom.path.clone(), key));
+                let place = same.map_or(new, |same| *known.entry(same).or_insert(new));
+                if place == new {
+                    atoms.push(atom);
+                }
+                place
+            }));
+        }
+        index
+    }
+
+    /// Rules that columns never rule out.
+    pub(super) fn wide(&self) -> impl Iterator<Item = usize> + '_ {
+        let wide = self.rules.iter().enumerate().filter(|(_, rule)| !rule.can_be(Known::False));
+        wide.map(|(number, _)| number)
+    }
+
+    /// Whether columns say that a rule cannot be hit by a call that succeeded.
+    pub(super) fn is_about_failure(&self, rule: usize) -> bool {
+        let succeeded = EventValue::Str(Cow::Borrowed(Outcome::Succeeded.as_str()));
+        let known = self.rules[rule].eval(&|atom: &usize| {
+            let atom = &self.atoms[*atom];
+            match COLUMNS[atom.column].field {
+                "errorCode" | "errorMessage" => atom.passes(None).into(),
+                "trailinsight.outcome" => atom.passes(Some(&succeeded)).into(),
+                _ => Known::Maybe,
+            }
+        });
+        known == Known::False
+    }
+
+    /// Everything that is left to do in a part, in order of rows.
+    ///
+    /// # Errors
+    /// When its columns cannot be read.
+    pub(super) fn candidates(&self, part: &PartFile) -> Result<Vec<Candidate>, case::Error> {
+        let names = self.columns.iter().map(|column| COLUMNS[*column].name);
+        let columns = part.columns(names)?;
+        let columns = self.columns.iter().copied().zip(columns.iter().map(Coded::new));
+        let columns: BTreeMap<usize, Coded> = columns.collect();
+        Ok(Look::new(self, &columns, part.height()).candidates())
+    }
+}
+
+/// A column as codes of its distinct values; 0 is no value. One value may have several codes.
+struct Coded<'c> {
+    codes: Vec<u32>,
+    values: Vec<Option<Cell<'c>>>,
+}
+
+struct Cell<'c> {
+    value: Raw<'c>,
+    /// What the text is as JSON.
+    json: OnceCell<Option<Value>>,
+}
+
+#[derive(Clone, Copy)]
+enum Raw<'c> {
+    Text(&'c str),
+    Flag(bool),
+}
+
+impl<'c> Coded<'c> {
+    fn new(column: &'c Column) -> Self {
+        let series = column.as_materialized_series();
+        let mut coded = Self { codes: Vec::with_capacity(column.len()), values: vec![None] };
+        if let Ok(flags) = series.bool() {
+            for flag in flags.iter() {
+                coded.codes.push(flag.map_or(0, |flag| 1 + u32::from(flag)));
+            }
+            let cell = |flag| Some(Cell { value: Raw::Flag(flag), json: OnceCell::new() });
+            coded.values.extend([cell(false), cell(true)]);
+            return coded;
+        }
+        let texts = series.str().expect("a column of texts or flags");
+        let mut known: HashMap<u128, u32, FixedState> = HashMap::default();
+        for array in texts.downcast_iter() {
+            // Equal views are equal texts: what was a code in the file is told apart without a look at the text.
+            for (row, view) in array.views().iter().enumerate() {
+                if array.is_null(row) {
+                    coded.codes.push(0);
+                    continue;
+                }
+                let code = *known.entry(view.as_u128()).or_insert_with(|| {
+                    let value = Raw::Text(array.value(row));
+                    coded.values.push(Some(Cell { value, json: OnceCell::new() }));
+                    coded.values.len() as u32 - 1
+                });
+                coded.codes.push(code);
+            }
+            // The views of another array are about other buffers.
+            known.clear();
+        }
+        coded
+    }
+}
+
+/// One part, looked at.
+struct Look<'i> {
+    index: &'i Index,
+    columns: &'i BTreeMap<usize, Coded<'i>>,
+    height: usize,
+    /// What each atom says of each code of its column, when it was asked.
+    truths: Vec<OnceCell<Truth>>,
+    has_extra: bool,
+}
+
+struct Truth {
+    by_code: Vec<bool>,
+    /// What it says of the part as a whole.
+    of_all: Known,
+}
+
+impl<'i> Look<'i> {
+    fn new(index: &'i Index, columns: &'i BTreeMap<usize, Coded<'i>>, height: usize) -> Self {
+        let truths = index.atoms.iter().map(|_| OnceCell::new()).collect();
+        let has_extra = columns[&EXTRA].values.len() > 1;
+        Self { index, columns, height, truths, has_extra }
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        let (combinations, first_rows) = self.combinations();
+        let lists: Vec<Vec<(u32, Known)>> =
+            first_rows.iter().map(|row| self.of_combination(*row as usize)).collect();
+        let mut candidates = Vec::new();
+        for (row, combination) in combinations.into_iter().enumerate() {
+            for (rule, known) in &lists[combination as usize] {
+                let condition = &self.index.rules[*rule as usize];
+                let known = match known {
+                    Known::Maybe => condition.eval(&|atom| self.of_row(*atom, row)),
+                    known => *known,
+                };
+                if known != Known::False {
+                    let is_hit = known == Known::True;
+                    candidates.push(Candidate { row: row as u32, rule: *rule, is_hit });
+                }
+            }
+        }
+        candidates
+    }
+
+    /// For each row the number of its combination of coarse values, and the first row of each.
+    fn combinations(&self) -> (Vec<u32>, Vec<u32>) {
+        let mut numbers = vec![0; self.height];
+        let mut first_rows = vec![0; usize::from(self.height > 0)];
+        for (place, column) in self.columns {
+            if !COLUMNS[*place].is_coarse || column.values.len() == 1 {
+                continue;
+            }
+            // Only whether there is anything in `extra` matters.
+            let is_extra = *place == EXTRA;
+            let mut known: HashMap<u64, u32, FixedState> = HashMap::default();
+            first_rows.clear();
+            for (row, (number, code)) in (0..).zip(numbers.iter_mut().zip(&column.codes)) {
+                let code = if is_extra { (*code).min(1) } else { *code };
+                let pair = (u64::from(*number) << 32) | u64::from(code);
+                *number = *known.entry(pair).or_insert_with(|| {
+                    first_rows.push(row);
+                    first_rows.len() as u32 - 1
+                });
+            }
+        }
+        (numbers, first_rows)
+    }
+
+    /// Rules that the coarse values of a row do not rule out.
+    fn of_combination(&self, row: usize) -> Vec<(u32, Known)> {
+        let names = &self.columns[&NAME];
+        let name = match &names.values[names.codes[row] as usize] {
+            Some(Cell { value: Raw::Text(name), .. }) => Some(name.to_lowercase()),
+            _ => None,
+        };
+        let named = name.and_then(|name| self.index.by_name.get(&name));
+        // Without a name, it may be in `extra`, as something else than text.
+        let all = 0..self.index.rules.len() as u32;
+        let rules: Box<dyn Iterator<Item = u32>> = if names.codes[row] == 0 {
+            Box::new(all)
+        } else {
+            Box::new(named.into_iter().flatten().chain(&self.index.others).copied())
+        };
+        let known = rules.map(|rule| {
+            let condition = &self.index.rules[rule as usize];
+            (rule, condition.eval(&|atom| self.of_coarse(*atom, row)))
+        });
+        let mut known: Vec<(u32, Known)> = known.filter(|(_, k)| *k != Known::False).collect();
+        known.sort_unstable_by_key(|(rule, _)| *rule);
+        known
+    }
+
+    fn truth(&self, atom: usize) -> &Truth {
+        self.truths[atom].get_or_init(|| {
+            let atom = &self.index.atoms[atom];
+            let kind = COLUMNS[atom.column].kind;
+            let column = &self.columns[&atom.column];
+            let by_code: Vec<bool> =
+                column.values.iter().map(|cell| passes(atom, kind, cell.as_ref())).collect();
+            let without = match kind {
+                Kind::Also => Known::Maybe,
+                Kind::Text | Kind::Extra if self.has_extra => Known::Maybe,
+                _ => by_code[0].into(),
+            };
+            let all = |wanted| by_code[1..].iter().all(|passes| *passes == wanted);
+            let of_all = match without {
+                Known::True if all(true) => Known::True,
+                Known::False if all(false) => Known::False,
+                _ => Known::Maybe,
+            };
+            Truth { by_code, of_all }
+        })
+    }
+
+    /// What is known of an atom for all rows of a combination.
+    fn of_coarse(&self, atom: usize, row: usize) -> Known {
+        let column = self.index.atoms[atom].column;
+        if COLUMNS[column].is_coarse { self.of_row(atom, row) } else { self.truth(atom).of_all }
+    }
+
+    fn of_row(&self, atom: usize, row: usize) -> Known {
+        let column = self.index.atoms[atom].column;
+        let code = self.columns[&column].codes[row] as usize;
+        let in_extra = || self.columns[&EXTRA].codes[row] != 0;
+        match COLUMNS[column].kind {
+            Kind::Also if code == 0 => Known::Maybe,
+            Kind::Text if code == 0 && in_extra() => Known::Maybe,
+            Kind::Extra if code != 0 => Known::Maybe,
+            _ => self.truth(atom).by_code[code].into(),
+        }
+    }
+}
+
+fn passes(atom: &Atom, kind: Kind, cell: Option<&Cell<'_>>) -> bool {
+    let Some(cell) = cell else { return atom.passes(None) };
+    match (kind, cell.value) {
+        // Not asked for.
+        (Kind::Extra, _) => false,
+        (Kind::Json, Raw::Text("null")) if atom.path.is_empty() => {
+            atom.passes(Some(&EventValue::Null))
+        }
+        (Kind::Json, Raw::Text(text)) if !atom.path.is_empty() => {
+            let json = cell.json.get_or_init(|| serde_json::from_str(text).ok());
+            let value = json.as_ref().and_then(|json| inside(json, &atom.path));
+            atom.passes(value.as_ref())
+        }
+        (_, Raw::Text(text)) => atom.passes(Some(&EventValue::Str(Cow::Borrowed(text)))),
+        (_, Raw::Flag(flag)) => atom.passes(Some(&EventValue::Bool(flag))),
+    }
+}
+
+const _: () = assert!(matches!(COLUMNS[IDENTITY].kind, Kind::Json));
