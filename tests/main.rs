@@ -19,6 +19,8 @@ mod reference;
 mod resume;
 mod roundtrip;
 mod rules;
+#[cfg(feature = "s3")]
+mod s3;
 mod selection;
 mod support;
 mod tidy;

@@ -2,20 +2,23 @@
 //!
 //! Credentials live in the SDK alone: nothing here prints them, and errors are told by
 //! their codes, never by the request that was signed.
-#![allow(dead_code, reason = "the sources that need it come next")]
 
 use super::{AwsSettings, Error};
-use crate::model::ReadError;
+use crate::model::{ReadError, Stop};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::{Builder, tls};
+use aws_types::service_config::ServiceConfigKey;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// The first call and nine more, with the SDK's growing pauses between them: a bucket that is
 /// read fast says SlowDown for some seconds before S3 has grown.
 const ATTEMPTS: u32 = 10;
 const THREADS_MAX: usize = 4;
+/// How often those who wait look whether to stop.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// Shared by all sources on AWS.
 #[derive(Clone)]
@@ -39,6 +42,41 @@ impl Aws {
         let config = runtime.block_on(load(settings));
         Ok(Self { runtime: Arc::new(runtime), config })
     }
+
+    /// Waits for `work` on the calling thread, which is none of the runtime's.
+    pub(super) fn wait<T>(
+        &self,
+        stop: &Stop,
+        work: impl Future<Output = Result<T, ReadError>>,
+    ) -> Result<T, ReadError> {
+        self.runtime.block_on(async {
+            let mut work = std::pin::pin!(work);
+            loop {
+                match tokio::time::timeout(GLANCE, &mut work).await {
+                    Ok(done) => return done,
+                    Err(_) if stop.is_asked() => {
+                        return Err(ReadError {
+                            detail: "stopped".to_owned(),
+                            remedy: None,
+                            fatal: false,
+                        });
+                    }
+                    Err(_) => {}
+                }
+            }
+        })
+    }
+}
+
+/// Whether calls to a service go elsewhere than to AWS, by flag, environment or profile.
+pub(super) fn has_endpoint(config: &SdkConfig, service: &str) -> bool {
+    let key = ServiceConfigKey::builder()
+        .service_id(service)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    let of_service = || config.service_config()?.load_config(key.ok()?);
+    config.endpoint_url().is_some() || of_service().is_some()
 }
 
 async fn load(settings: &AwsSettings) -> SdkConfig {

@@ -1,6 +1,6 @@
 //! Several sources of different kinds, read as one archive.
 
-use super::{Error, Input, Next, Reading, Source, Window};
+use super::{Error, Input, Metadata, Next, Reading, Requests, Source, Window};
 use std::borrow::Cow;
 use std::io::{self, Read};
 
@@ -32,6 +32,15 @@ impl Combined {
             });
         }
         Ok(Box::new(Self { inputs, sources }))
+    }
+
+    /// To each source its own.
+    fn divide(&self, inputs: &[Input], todo: &[u32]) -> Vec<Vec<u32>> {
+        let mut todos = vec![Vec::new(); self.sources.len()];
+        for &number in todo {
+            todos[usize::from(inputs[number as usize].origin)].push(number);
+        }
+        todos
     }
 
     fn source(&self, input: &Input) -> &dyn Source {
@@ -68,16 +77,26 @@ impl Source for Combined {
         self.source(input).read(input, buffer)
     }
 
+    fn requests(&self, inputs: &[Input], todo: &[u32]) -> Requests {
+        let sum = |all: Requests, one: Requests| Requests {
+            list: all.list + one.list,
+            get: all.get + one.get,
+        };
+        let parts = self.sources.iter().zip(self.divide(inputs, todo));
+        parts.map(|(s, todo)| s.requests(inputs, &todo)).fold(Requests::default(), sum)
+    }
+
+    fn metadata(&self, input: &Input) -> io::Result<Option<Metadata>> {
+        self.source(input).metadata(input)
+    }
+
     fn reading<'a>(
         &'a self,
         inputs: &'a [Input],
         todo: Vec<u32>,
         window: Window,
     ) -> Box<dyn Reading + 'a> {
-        let mut todos = vec![Vec::new(); self.sources.len()];
-        for number in todo {
-            todos[usize::from(inputs[number as usize].origin)].push(number);
-        }
+        let todos = self.divide(inputs, &todo);
         let todos = self.sources.iter().zip(todos).filter(|(_, todo)| !todo.is_empty());
         Box::new(Turns(todos.map(|(s, todo)| s.reading(inputs, todo, window)).collect()))
     }

@@ -12,6 +12,10 @@ pub enum Error {
     EmptyFolder { path: PathBuf },
     #[error("no trail files in {}", path.display())]
     NoTrailFiles { path: PathBuf, files: u64 },
+    #[error("no trail files below {place}")]
+    NoObjects { place: String, skipped: u64, pruned: u64 },
+    #[error("stopped while listing")]
+    Stopped,
     #[error("{what}")]
     Usage { what: String, hint: String },
     #[error("cannot read {place}")]

@@ -9,6 +9,8 @@ mod key;
 mod location;
 mod open;
 mod reading;
+#[cfg(feature = "s3")]
+mod s3;
 mod select;
 
 pub use disk::Disk;
@@ -19,7 +21,9 @@ pub use open::{AwsSettings, Keys, Options, open};
 pub use reading::{Body, Next, Reading, Window, in_order};
 pub use select::prunes;
 
+use crate::model::Timestamp;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 /// One file of an archive.
@@ -38,6 +42,23 @@ pub struct Input {
     pub(crate) origin: u16,
     /// Where it is on disk; empty elsewhere.
     pub(crate) path: std::path::PathBuf,
+}
+
+/// Requests that a source far away takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// Made already: whoever has the inputs has listed them.
+    pub list: u64,
+    pub get: u64,
+}
+
+/// What is known of an object besides its bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata {
+    pub etag: String,
+    pub modified: Option<Timestamp>,
+    /// As whoever wrote it has set it; CloudTrail signs its digest files there.
+    pub user: BTreeMap<String, String>,
 }
 
 /// A stamp of any text that changes with the content.
@@ -84,6 +105,21 @@ pub trait Source: Sync {
         buffer.reserve(usize::try_from(input.bytes).unwrap_or(0) + 1);
         self.open(input)?.read_to_end(buffer)?;
         Ok(())
+    }
+
+    /// What reading these inputs takes besides their bytes; nothing where they are near.
+    fn requests(&self, inputs: &[Input], todo: &[u32]) -> Requests {
+        let _ = (inputs, todo);
+        Requests::default()
+    }
+
+    /// What the place knows of an input besides its bytes; `None` where files have no such thing.
+    ///
+    /// # Errors
+    /// When the place cannot be asked.
+    fn metadata(&self, input: &Input) -> io::Result<Option<Metadata>> {
+        let _ = input;
+        Ok(None)
     }
 
     /// Begins to read the inputs that `todo` numbers, for workers to take. What is far away reads

@@ -1,5 +1,7 @@
 //! From SOURCEs to one listed archive.
 
+#[cfg(any(feature = "s3", feature = "lookup"))]
+use super::aws::Aws;
 use super::combined::Combined;
 use super::{Disk, Error, Location, Source};
 use crate::model::{Selection, Stop};
@@ -52,10 +54,24 @@ pub fn open(locations: &[Location], options: &Options) -> Result<Box<dyn Source>
     let several = locations.len() > 1;
     let mut folders: Vec<PathBuf> = Vec::new();
     let mut far: Vec<Box<dyn Source>> = Vec::new();
+    #[cfg(any(feature = "s3", feature = "lookup"))]
+    let mut aws = None;
     for location in locations {
         match location {
             Location::Disk(path) => folders.push(path.clone()),
-            Location::S3 { .. } => far.push(s3(location, options)?),
+            #[cfg(feature = "s3")]
+            Location::S3 { bucket, prefix } => {
+                far.push(s3((bucket, prefix), several, options, &mut aws)?);
+            }
+            #[cfg(not(feature = "s3"))]
+            Location::S3 { .. } => {
+                return Err(Error::Usage {
+                    what: format!("{location}: this program was built without S3"),
+                    hint:
+                        "copy the archive first, as in `aws s3 sync s3://bucket/AWSLogs ./AWSLogs`"
+                            .to_owned(),
+                });
+            }
             Location::CloudTrail { .. } => far.push(lookup(location, options)?),
         }
     }
@@ -68,12 +84,24 @@ pub fn open(locations: &[Location], options: &Options) -> Result<Box<dyn Source>
     Combined::of(sources)
 }
 
-fn s3(location: &Location, _: &Options) -> Result<Box<dyn Source>, Error> {
-    Err(Error::Usage {
-        what: format!("{location}: only folders and files can be read"),
-        hint: "copy the archive first, as in `aws s3 sync s3://bucket/AWSLogs ./AWSLogs`"
-            .to_owned(),
-    })
+#[cfg(feature = "s3")]
+fn s3(
+    (bucket, prefix): (&str, &str),
+    several: bool,
+    options: &Options,
+    aws: &mut Option<Aws>,
+) -> Result<Box<dyn Source>, Error> {
+    let aws = shared(aws, &options.aws)?;
+    Ok(Box::new(super::s3::S3::list((bucket, prefix), several, options, aws)?))
+}
+
+/// One runtime and one configuration, however many sources need them.
+#[cfg(any(feature = "s3", feature = "lookup"))]
+fn shared<'a>(aws: &'a mut Option<Aws>, settings: &AwsSettings) -> Result<&'a Aws, Error> {
+    if aws.is_none() {
+        *aws = Some(Aws::new(settings)?);
+    }
+    Ok(aws.as_ref().expect("just made"))
 }
 
 fn lookup(location: &Location, _: &Options) -> Result<Box<dyn Source>, Error> {

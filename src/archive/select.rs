@@ -18,14 +18,24 @@ pub fn prunes(selection: &Selection, key: &Key<'_>) -> bool {
         return true;
     }
     let Some(day) = key.day else { return false };
-    let settled = day.seconds() >= REGIONS_HOLD_THEIR_OWN_SINCE;
-    if settled && key.region.is_some_and(|region| !selection.region.accept(&[region])) {
-        return true;
+    let (after, before) = days(selection, key.region);
+    after.is_some_and(|after| day <= after) || before.is_some_and(|before| day >= before)
+}
+
+/// Folders of days of a region that are after the first and before the second may hold what is
+/// asked for; the others need no look.
+#[must_use]
+pub(super) fn days(
+    selection: &Selection,
+    region: Option<&str>,
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    let after = selection.from.as_ref().map(|from| from.at.plus_seconds(-2 * DAY_SECONDS));
+    let before = selection.to.as_ref().map(|to| to.at.plus_seconds(DAY_SECONDS));
+    if region.is_none_or(|region| selection.region.accept(&[region])) {
+        return (after, before);
     }
-    let before = |from: Timestamp| day.plus_seconds(2 * DAY_SECONDS) <= from;
-    let after = |to: Timestamp| to <= day.plus_seconds(-DAY_SECONDS);
-    selection.from.as_ref().is_some_and(|from| before(from.at))
-        || selection.to.as_ref().is_some_and(|to| after(to.at))
+    let settled = Timestamp(REGIONS_HOLD_THEIR_OWN_SINCE * 1_000_000);
+    (after, Some(before.map_or(settled, |before| before.min(settled))))
 }
 
 #[cfg(test)]

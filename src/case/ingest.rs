@@ -56,6 +56,8 @@ pub struct Plan {
     pub gone: u64,
     /// To read.
     pub bytes: u64,
+    /// That reading takes, where the archive is far away.
+    pub requests: archive::Requests,
 }
 
 /// Told as the work goes on.
@@ -67,6 +69,13 @@ pub trait Progress: Sync {
 
     /// Called from every worker.
     fn file(&self, compressed_bytes: u64, inflated_bytes: u64, records: u64);
+}
+
+/// What an ingest into a new case would read: how much, and the numbers of the inputs.
+#[must_use]
+pub fn plan(source: &dyn Source, selection: &Selection) -> (Plan, Vec<u32>) {
+    let todo = Todo::of(source, selection, &State::default());
+    (todo.plan, todo.inputs)
 }
 
 /// Reads what is new in `source` into the case at `dir`, on the threads of `pool`.
@@ -159,6 +168,7 @@ impl Todo {
             todo.plan.bytes += input.bytes;
             todo.inputs.push(u32::try_from(number).expect("an archive has fewer than 2^32 files"));
         }
+        todo.plan.requests = source.requests(source.inputs(), &todo.inputs);
         for account in state.accounts.values().filter(|a| !known.contains(a.name.as_str())) {
             if account.stored > 0 {
                 todo.plan.gone += 1;

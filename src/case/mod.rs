@@ -31,7 +31,7 @@ mod store;
 
 pub use derive::{arn_account, service_of, user_agent_family};
 pub use dry_run::inflate_only;
-pub use ingest::{Options, Plan, Progress, ingest};
+pub use ingest::{Options, Plan, Progress, ingest, plan};
 pub use manifest::{Manifest, Part};
 pub use query::{Answer, Batch, Cell, QueryError};
 pub use record::{columns as record_columns, print as print_record};

@@ -31,6 +31,9 @@ pub(super) fn analyze(args: args::Analyze, argv: Vec<String>, ui: &Ui) -> Result
     // Bad rules are told before an hour of reading, not after.
     let rules = load(&settings.rules, ui)?;
     let pool = settings::threads(args.input.threads)?;
+    if let Some(stage) = args.input.dry_run {
+        return ingest::dry_run(stage, &args.input, &options, &pool, ui);
+    }
     let out = args.output.out.clone().unwrap_or_else(|| PathBuf::from(OUT));
     let dir = args.case.unwrap_or_else(|| out.join("case"));
     place::check(&out, &dir, &args.output)?;

@@ -97,6 +97,9 @@ pub struct Input {
     /// Make an existing case anew; without it, what is new in SOURCE is added
     #[arg(long)]
     pub fresh: bool,
+    /// Go only so far, keep nothing, and say how much it is, with requests and price for S3
+    #[arg(long, value_enum, value_name = "STAGE", conflicts_with = "case", num_args = 0..=1, require_equals = true, default_missing_value = "plan")]
+    pub dry_run: Option<Stage>,
     #[command(flatten)]
     pub select: Select,
     #[command(flatten)]
@@ -247,13 +250,12 @@ pub struct Ingest {
     /// Folder for the case
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     pub case: Option<PathBuf>,
-    /// Read the archive only so far, keep nothing, and say how much it was
-    #[arg(long, value_enum, value_name = "STAGE", conflicts_with = "case")]
-    pub dry_run: Option<Stage>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Stage {
+    /// List, and say what reading would take
+    Plan,
     /// Read and inflate every file
     Inflate,
 }

@@ -92,6 +92,11 @@ impl From<crate::archive::Error> for Failure {
                 "check the spelling; a SOURCE is a folder of trail files or one trail file"
             }
             E::Unreachable { .. } => "check the permissions of the folder",
+            E::NoObjects { skipped: 0, .. } => {
+                "check the spelling: a prefix is a folder, or the key of one object; and the selection, which leaves out what it does not ask for"
+            }
+            E::NoObjects { .. } => "there are objects, but none has the name of a trail file",
+            E::Stopped => return Self::from_error(Exit::Stopped, &error),
             E::EmptyFolder { .. } => {
                 "there is nothing in this folder; is the archive somewhere else?"
             }

@@ -2,7 +2,7 @@
 
 use super::args;
 use super::failure::{Exit, Failure};
-use super::{now, select, settings, ui};
+use super::{now, price, select, settings, ui};
 use crate::archive::{self, Location, Source};
 use crate::case::{self, Manifest, Progress};
 use crate::decode::Caps;
@@ -13,21 +13,32 @@ pub(super) fn run(args: &args::Ingest, ui: &ui::Ui) -> Result<Exit, Failure> {
     let (select, aws) = settings::for_reading(&args.aws, &args.input)?;
     let selection = select::selection(&args.input.select, select, now())?;
     let options = archive::Options { selection, aws, stop: super::stop() };
-    let Some(case) = &args.case else { return inflate(&args.input, &options, &pool, ui) };
+    if let Some(stage) = args.input.dry_run {
+        return dry_run(stage, &args.input, &options, &pool, ui);
+    }
+    let case = args.case.as_ref().expect("required without --dry-run");
     let manifest = read(&args.input, case, (options, &pool), ui)?;
     let (rows, parts) = (manifest.rows(), manifest.parts.len());
     ui.result(&format!("{}: {rows} events in {parts} parts", case.display()))?;
     Ok(exit(&manifest))
 }
 
-/// The dry run.
-fn inflate(
+/// Goes only so far and keeps nothing.
+pub(super) fn dry_run(
+    stage: args::Stage,
     input: &args::Input,
     options: &archive::Options,
     pool: &rayon::ThreadPool,
     ui: &ui::Ui,
 ) -> Result<Exit, Failure> {
+    let listing = ui.step("listing files");
     let source = open(&input.sources, options)?;
+    drop(listing);
+    if stage == args::Stage::Plan {
+        let (plan, _) = case::plan(&*source, &options.selection);
+        ui.stdout(price::estimate(&plan).as_bytes())?;
+        return Ok(Exit::Done);
+    }
     let total: u64 = source.inputs().iter().map(|i| i.bytes).sum();
     let files = source.inputs().len();
     let reading = ui.reading();

@@ -5,6 +5,7 @@ pub mod args;
 mod failure;
 mod ingest;
 mod place;
+mod price;
 mod query;
 mod rows;
 mod rules;

@@ -310,6 +310,11 @@ impl Progress for Reading<'_> {
         self.files.store(plan.files - plan.done, Ordering::Relaxed);
         self.bar.set_length(plan.bytes);
         self.bar.reset_eta();
+        if plan.requests.get > 0 {
+            let (objects, bytes) = (count(plan.files - plan.done), bytes(plan.bytes));
+            let requests = count(plan.requests.get);
+            self.ui.note(&format!("to read: {objects} objects, {bytes}, in {requests} requests"));
+        }
         if plan.done > 0 {
             let (done, files) = (count(plan.done), count(plan.files));
             self.ui.note(&format!("resuming: {done} of {files} files are already in the case"));
@@ -363,13 +368,29 @@ pub(super) fn bytes(count: u64) -> String {
     HumanBytes(count).to_string()
 }
 
+/// Crates that log the requests they sign and send, with what signs them; never let through.
+const SECRETIVE: [&str; 8] = [
+    "aws_config",
+    "aws_credential_types",
+    "aws_runtime",
+    "aws_sdk",
+    "aws_sigv4",
+    "aws_smithy",
+    "hyper",
+    "rustls",
+];
+
 /// Logs go to standard error: as JSON lines when asked for, else only by `RUST_LOG`.
 pub(super) fn logging(args: &args::Ui) {
     use tracing_subscriber::EnvFilter;
     let default = if args.json_log { "trailinsight=info" } else { "off" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let ours = format!("{TARGET}=info").parse().expect("a target and a level");
-    let filter = filter.add_directive(ours);
+    let mut filter = filter.add_directive(ours);
+    for crate_name in SECRETIVE {
+        let off = format!("{crate_name}=off").parse().expect("a target and a level");
+        filter = filter.add_directive(off);
+    }
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // A second subscriber in one process (tests) is refused; the first one stays.
     let _ =
