@@ -45,15 +45,6 @@ impl Combined {
         todos
     }
 
-    /// To each source its own.
-    fn divide(&self, inputs: &[Input], todo: &[u32]) -> Vec<Vec<u32>> {
-        let mut todos = vec![Vec::new(); self.sources.len()];
-        for &number in todo {
-            todos[usize::from(inputs[number as usize].origin)].push(number);
-        }
-        todos
-    }
-
     fn source(&self, input: &Input) -> &dyn Source {
         &*self.sources[usize::from(input.origin)]
     }

@@ -264,7 +264,8 @@ fn rules_are_asked_about_few_rows() {
             + &rule("wide", "requestParameters.name: y")),
     );
     let own = BTreeSet::new();
-    let archive = Archive { case: &case, own_accounts: &own, pool: &pool() };
+    let views = case.views().unwrap();
+    let archive = Archive { case: &case, own_accounts: &own, views: &views, pool: &pool() };
     let file = archive.case.part(0).unwrap();
     let candidates = rules.index.candidates(&file).unwrap();
     let of = |rule: u32| candidates.iter().filter(|c| c.rule == rule).collect::<Vec<_>>();
