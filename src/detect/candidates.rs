@@ -4,10 +4,11 @@
 //! of their values that occurs, a test on a column of many values once for every value. Only what stays open is
 //! decided row by row. The proof that no hit is lost is in the tests: all rules on all rows against this.
 
-use super::narrow::{Atom, COLUMNS, EXTRA, IDENTITY, Kind, Known, NAME, Narrow};
+use super::narrow::{Atom, COLUMNS, EXTRA, IDENTITY, Kind, Known, NAME, Narrow, RAW};
 use super::row::inside;
-use crate::case::{self, PartFile};
+use crate::case::{self, PartFile, Row};
 use crate::model::Outcome;
+use aho_corasick::AhoCorasick;
 use foldhash::fast::FixedState;
 use polars::prelude::Column;
 use polars_arrow::array::Array;
@@ -28,6 +29,25 @@ pub(super) struct Index {
     others: Vec<u32>,
     /// Places in [`COLUMNS`] of what atoms ask for.
     columns: BTreeSet<usize>,
+    /// What atoms look for in raw JSON, by column.
+    raw: Vec<Needles>,
+}
+
+/// All texts that rules look for in a column, found in one go.
+struct Needles {
+    column: &'static str,
+    finder: AhoCorasick,
+    /// The atom that each is of.
+    atoms: Vec<usize>,
+}
+
+/// What is known of the raw JSON of a row.
+#[derive(Default)]
+pub(super) struct Raws {
+    /// Atoms of which a text was found, sorted.
+    found: Vec<usize>,
+    /// Columns that say nothing.
+    open: Vec<&'static str>,
 }
 
 /// A rule that has to be asked about a row, or need not be: it is hit.
@@ -53,7 +73,9 @@ impl Index {
             }
             let (atoms, columns) = (&mut index.atoms, &mut index.columns);
             index.rules.push(condition.map(&mut |atom| {
-                columns.insert(atom.column);
+                if atom.column < RAW {
+                    columns.insert(atom.column);
+                }
                 let new = atoms.len();
                 let same = atom.key.clone().map(|key| (atom.column, atom.path.clone(), key));
                 let place = same.map_or(new, |same| *known.entry(same).or_insert(new));
@@ -63,12 +85,53 @@ impl Index {
                 place
             }));
         }
+        index.raw = (RAW..COLUMNS.len()).filter_map(|column| index.needles(column)).collect();
         index
+    }
+
+    fn needles(&self, column: usize) -> Option<Needles> {
+        let of_column = self.atoms.iter().enumerate().filter(|(_, atom)| atom.column == column);
+        let needles = of_column.flat_map(|(n, atom)| atom.needles.iter().map(move |t| (n, t)));
+        let (atoms, texts): (Vec<usize>, Vec<&String>) = needles.unzip();
+        let mut finder = AhoCorasick::builder();
+        let finder = finder.ascii_case_insensitive(true).build(texts).ok()?;
+        (!atoms.is_empty()).then_some(Needles { column: COLUMNS[column].name, finder, atoms })
+    }
+
+    /// What raw JSON of a row has of what rules look for.
+    pub(super) fn in_raw(&self, row: Row<'_>) -> Raws {
+        let mut raws = Raws::default();
+        for needles in &self.raw {
+            let Some(text) = row.text(needles.column) else { continue };
+            // What is escaped, or has another case outside of ASCII, is for the engine to compare.
+            if !text.is_ascii() || text.contains('\\') {
+                raws.open.push(needles.column);
+                continue;
+            }
+            let found = needles.finder.find_overlapping_iter(text);
+            raws.found.extend(found.map(|m| needles.atoms[m.pattern().as_usize()]));
+        }
+        raws.found.sort_unstable();
+        raws
+    }
+
+    /// Whether raw JSON rules out a rule that columns left open.
+    pub(super) fn is_out(&self, rule: u32, raws: &Raws) -> bool {
+        let known = self.rules[rule as usize].eval(&|atom: &usize| {
+            let column = self.atoms[*atom].column;
+            let is_absent = column >= RAW
+                && raws.found.binary_search(atom).is_err()
+                && !raws.open.contains(&COLUMNS[column].name);
+            if is_absent { Known::False } else { Known::Maybe }
+        });
+        known == Known::False
     }
 
     /// Rules that columns never rule out.
     pub(super) fn wide(&self) -> impl Iterator<Item = usize> + '_ {
-        let wide = self.rules.iter().enumerate().filter(|(_, rule)| !rule.can_be(Known::False));
+        let counts = |atom: &usize| self.atoms[*atom].column < RAW;
+        let is_wide = move |rule: &Narrow<usize>| !rule.can_be(Known::False, &counts);
+        let wide = self.rules.iter().enumerate().filter(move |(_, rule)| is_wide(rule));
         wide.map(|(number, _)| number)
     }
 
@@ -269,11 +332,17 @@ impl<'i> Look<'i> {
     /// What is known of an atom for all rows of a combination.
     fn of_coarse(&self, atom: usize, row: usize) -> Known {
         let column = self.index.atoms[atom].column;
+        if column >= RAW {
+            return Known::Maybe;
+        }
         if COLUMNS[column].is_coarse { self.of_row(atom, row) } else { self.truth(atom).of_all }
     }
 
     fn of_row(&self, atom: usize, row: usize) -> Known {
         let column = self.index.atoms[atom].column;
+        if column >= RAW {
+            return Known::Maybe;
+        }
         let code = self.columns[&column].codes[row] as usize;
         let in_extra = || self.columns[&EXTRA].codes[row] != 0;
         match COLUMNS[column].kind {

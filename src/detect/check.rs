@@ -2,7 +2,7 @@
 //! cannot hold, what a reader will miss. Each remark names the line.
 
 use super::load::{Documents, Source};
-use super::narrow::{Known, NAME, Narrow};
+use super::narrow::{Known, NAME, Narrow, RAW};
 use super::row;
 use super::rules::{Error, Rules, Test};
 use super::sigma::{Detection, other_log};
@@ -152,7 +152,7 @@ fn of_condition(narrow: &Narrow, tell: &mut impl FnMut(&str, String)) {
     };
     if !fires {
         tell("condition:", "the condition cannot hold for any event".to_owned());
-    } else if !narrow.can_be(Known::False) {
+    } else if !narrow.can_be(Known::False, &|atom| atom.column < RAW) {
         let why = "no column rules it out, so that it is asked about every event: name an eventName or eventSource";
         tell("condition:", why.to_owned());
     }

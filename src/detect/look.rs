@@ -45,8 +45,14 @@ impl Archive<'_> {
                 }
                 let event = SigmaEvent::new(table.row(number), self.own_accounts);
                 let place = Place { part, row: rows[number] };
+                let mut known = None;
                 for candidate in candidates {
-                    found.ask(rules, candidate, &event, place);
+                    let raws = || rules.index.in_raw(table.row(number));
+                    let is_out = !candidate.is_hit
+                        && rules.index.is_out(candidate.rule, known.get_or_insert_with(raws));
+                    if !is_out {
+                        found.ask(rules, candidate, &event, place);
+                    }
                 }
             }
             Ok(found)

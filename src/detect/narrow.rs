@@ -50,6 +50,8 @@ pub(super) enum Kind {
     Json,
     /// Only whether there is anything: fields that no column has.
     Extra,
+    /// JSON that hardly repeats: looked at last, as text, for what a rule cannot be hit without.
+    Raw,
 }
 
 /// A column that rules are narrowed by.
@@ -67,7 +69,7 @@ const fn column(field: &'static str, name: &'static str, kind: Kind, is_coarse: 
 }
 
 /// The name comes first: rules are looked up by it. Fields that hardly repeat are not here.
-pub(super) const COLUMNS: [Column; 29] = [
+pub(super) const COLUMNS: [Column; 33] = [
     column("eventName", "event_name", Kind::Text, true),
     column("eventSource", "event_source", Kind::Text, true),
     column("errorCode", "error_code", Kind::Text, true),
@@ -97,11 +99,19 @@ pub(super) const COLUMNS: [Column; 29] = [
     column("userIdentity.invokedBy", "user_identity_invoked_by", Kind::Also, false),
     column("", "user_identity", Kind::Json, false),
     column("", "extra", Kind::Extra, true),
+    column("", "request_parameters", Kind::Raw, false),
+    column("", "response_elements", Kind::Raw, false),
+    column("", "additional_event_data", Kind::Raw, false),
+    column("", "resources", Kind::Raw, false),
 ];
 pub(super) const NAME: usize = 0;
 const SOURCE: usize = 1;
-pub(super) const IDENTITY: usize = COLUMNS.len() - 2;
-pub(super) const EXTRA: usize = COLUMNS.len() - 1;
+pub(super) const IDENTITY: usize = RAW - 2;
+pub(super) const EXTRA: usize = RAW - 1;
+/// Here the columns of [`Kind::Raw`] begin.
+pub(super) const RAW: usize = COLUMNS.len() - RAWS.len();
+const RAWS: [&str; 4] =
+    ["requestParameters", "responseElements", "additionalEventData", "resources"];
 
 /// One test on one column.
 pub(super) struct Atom {
@@ -113,6 +123,8 @@ pub(super) struct Atom {
     pub(super) key: Option<String>,
     /// The texts, in lower case, that alone can pass; nothing when there is no such list.
     pub(super) only: Option<BTreeSet<String>>,
+    /// Of raw JSON: texts of which it must have one, in lower case.
+    pub(super) needles: Vec<String>,
     test: Test,
 }
 
@@ -186,17 +198,17 @@ impl<A> Narrow<A> {
         }
     }
 
-    /// Whether anything that columns say can rule the rule out.
-    pub(super) fn can_be(&self, wanted: Known) -> bool {
+    /// Whether this can come out so, as far as atoms that count can tell.
+    pub(super) fn can_be(&self, wanted: Known, counts: &impl Fn(&A) -> bool) -> bool {
         match (self, wanted) {
             (Self::Always(known), wanted) => *known == wanted,
-            (Self::Atom(_), _) => true,
-            (Self::Not(of), wanted) => of.can_be(wanted.not()),
+            (Self::Atom(atom), _) => counts(atom),
+            (Self::Not(of), wanted) => of.can_be(wanted.not(), counts),
             (Self::All(of), Known::False) | (Self::Any(of), Known::True) => {
-                of.iter().any(|part| part.can_be(wanted))
+                of.iter().any(|part| part.can_be(wanted, counts))
             }
             (Self::All(of) | Self::Any(of) | Self::AtLeast(_, of), _) => {
-                of.iter().all(|part| part.can_be(wanted))
+                of.iter().all(|part| part.can_be(wanted, counts))
             }
         }
     }
@@ -240,7 +252,8 @@ impl Narrow {
         test: impl Fn(Option<&EventValue<'_>>) -> bool + Send + Sync + 'static,
     ) -> Self {
         let Some((column, path)) = place(field) else { return Self::Always(Known::Maybe) };
-        Self::Atom(Atom { column, path: path.to_owned(), key, only, test: Box::new(test) })
+        let (path, needles) = (path.to_owned(), Vec::new());
+        Self::Atom(Atom { column, path, key, only, needles, test: Box::new(test) })
     }
 }
 
@@ -293,6 +306,19 @@ fn detection(of: &CompiledDetection) -> Narrow {
 
 fn item(of: &CompiledDetectionItem) -> Narrow {
     let Some(field) = &of.field else { return Narrow::Always(Known::Maybe) };
+    if let Some(raw) = RAWS.iter().position(|root| field.split('.').next() == Some(*root)) {
+        let needles = needles(&of.matcher).filter(|_| of.exists.is_none());
+        return needles.map_or(Narrow::Always(Known::Maybe), |needles| {
+            Narrow::Atom(Atom {
+                column: RAW + raw,
+                path: String::new(),
+                key: Some(needles.join(" ")),
+                only: None,
+                needles,
+                test: Box::new(|_| false),
+            })
+        });
+    }
     if asks_other_fields(&of.matcher) {
         return Narrow::Always(Known::Maybe);
     }
@@ -347,4 +373,35 @@ fn simple(matcher: &CompiledMatcher) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Texts of which a value must have one to match, where JSON would spell them as they are.
+fn needles(matcher: &CompiledMatcher) -> Option<Vec<String>> {
+    use CompiledMatcher as M;
+    let found = match matcher {
+        M::Exact { value, .. }
+        | M::Contains { value, .. }
+        | M::StartsWith { value, .. }
+        | M::EndsWith { value, .. } => vec![value.to_lowercase()],
+        M::AhoCorasickSet { needles, .. } => needles.iter().map(|n| n.to_lowercase()).collect(),
+        M::AnyOf(of) | M::CaseInsensitiveGroup { children: of, mode: GroupMode::Any } => {
+            let of: Option<Vec<_>> = of.iter().map(needles).collect();
+            of?.into_iter().flatten().collect()
+        }
+        M::AllOf(of) | M::CaseInsensitiveGroup { children: of, mode: GroupMode::All } => {
+            of.iter().find_map(needles)?
+        }
+        _ => return None,
+    };
+    found.iter().all(|needle| is_literal(needle)).then_some(found)
+}
+
+/// Whether a text can be in a value of JSON only if it is in its spelling: no number (which has several), nothing that
+/// is part of the notation, nothing that is escaped. Of spellings with escapes nothing is concluded anyway.
+fn is_literal(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./@*$=+ :".contains(&b);
+    text.bytes().all(plain)
+        && text.bytes().any(|b| b.is_ascii_alphabetic())
+        && !text.starts_with(':')
+        && text.parse::<f64>().is_err()
 }
