@@ -196,9 +196,15 @@ impl<'c> Coded<'c> {
         let mut known: HashMap<u128, u32, FixedState> = HashMap::default();
         for array in texts.downcast_iter() {
             // Equal views are equal texts: what was a code in the file is told apart without a look at the text.
+            let valid = array.validity();
+            let mut last = (None, 0);
             for (row, view) in array.views().iter().enumerate() {
-                if array.is_null(row) {
+                if valid.is_some_and(|valid| !valid.get_bit(row)) {
                     coded.codes.push(0);
+                    continue;
+                }
+                if last.0 == Some(view.as_u128()) {
+                    coded.codes.push(last.1);
                     continue;
                 }
                 let code = *known.entry(view.as_u128()).or_insert_with(|| {
@@ -206,12 +212,39 @@ impl<'c> Coded<'c> {
                     coded.values.push(Some(Cell { value, json: OnceCell::new() }));
                     coded.values.len() as u32 - 1
                 });
+                last = (Some(view.as_u128()), code);
                 coded.codes.push(code);
             }
             // The views of another array are about other buffers.
             known.clear();
         }
         coded
+    }
+}
+
+/// Numbers of pairs: a table where it is small enough, which is nearly always.
+enum Pairs {
+    Table(Vec<u32>, usize),
+    Map(HashMap<u64, u32, FixedState>),
+}
+
+impl Pairs {
+    /// Stands for a pair that has none yet.
+    const NEW: u32 = u32::MAX;
+    const LARGEST_TABLE: usize = 1 << 22;
+
+    fn new(height: usize, width: usize) -> Self {
+        match height.saturating_mul(width) {
+            size @ ..=Self::LARGEST_TABLE => Self::Table(vec![Self::NEW; size], width),
+            _ => Self::Map(HashMap::default()),
+        }
+    }
+
+    fn number(&mut self, a: u32, b: u32) -> &mut u32 {
+        match self {
+            Self::Table(table, width) => &mut table[a as usize * *width + b as usize],
+            Self::Map(map) => map.entry((u64::from(a) << 32) | u64::from(b)).or_insert(Self::NEW),
+        }
     }
 }
 
@@ -269,15 +302,17 @@ impl<'i> Look<'i> {
             }
             // Only whether there is anything in `extra` matters.
             let is_extra = *place == EXTRA;
-            let mut known: HashMap<u64, u32, FixedState> = HashMap::default();
+            let width = if is_extra { 2 } else { column.values.len() };
+            let mut known = Pairs::new(first_rows.len(), width);
             first_rows.clear();
             for (row, (number, code)) in (0..).zip(numbers.iter_mut().zip(&column.codes)) {
                 let code = if is_extra { (*code).min(1) } else { *code };
-                let pair = (u64::from(*number) << 32) | u64::from(code);
-                *number = *known.entry(pair).or_insert_with(|| {
+                let known = known.number(*number, code);
+                if *known == Pairs::NEW {
+                    *known = first_rows.len() as u32;
                     first_rows.push(row);
-                    first_rows.len() as u32 - 1
-                });
+                }
+                *number = *known;
             }
         }
         (numbers, first_rows)

@@ -108,7 +108,9 @@ fn of_rule(rule: &SigmaRule, tell: &mut impl FnMut(&str, String)) {
     for item in &items {
         if let Some(field) = &item.field.name {
             of_field(field, tell);
-            item.values.iter().for_each(|value| of_value(field, item, value, &items, tell));
+            for value in &item.values {
+                of_value(field, item, value, &items, tell);
+            }
         }
     }
     let text = rule.detection.condition_strings.join(" ");

@@ -2,7 +2,7 @@
 
 use super::candidates::Candidate;
 use super::found::Found;
-use super::row::{HEAVY, SigmaEvent, columns, hash};
+use super::row::{SigmaEvent, columns, hash, is_shown, on_demand};
 use super::rules::Rules;
 use super::windows::Place;
 use crate::case::{self, Case, PartFile, Rows, Views};
@@ -18,7 +18,7 @@ pub(super) struct Archive<'c> {
     pub(super) pool: &'c rayon::ThreadPool,
 }
 
-/// Rows of a part (rising) by heavy column.
+/// Rows of a part (rising) by column on demand.
 type Wanted = BTreeMap<&'static str, Vec<u32>>;
 
 impl Archive<'_> {
@@ -70,7 +70,7 @@ impl Archive<'_> {
         self.each(rules, parts, |places| {
             let file = self.case.part(places[0].0.part as usize)?;
             let rows = distinct(places.iter().map(|(place, _)| place.row));
-            let wanted = HEAVY.iter().map(|column| (*column, rows.clone())).collect();
+            let wanted = on_demand().map(|column| (column, rows.clone())).collect();
             let table = rows_of(&file, &rows, &wanted)?;
             let mut found = Found::new(rules);
             for (number, places) in places.chunk_by(|a, b| a.0 == b.0).enumerate() {
@@ -96,7 +96,7 @@ impl Archive<'_> {
     }
 }
 
-/// Which heavy columns of which rows the tests of candidates ask for, and hits need.
+/// Which columns of which rows the tests of candidates ask for, and hits need.
 fn wanted(rules: &Rules, candidates: &[Candidate]) -> Wanted {
     let mut wanted = Wanted::new();
     for candidate in candidates {
@@ -118,11 +118,11 @@ fn distinct(rows: impl Iterator<Item = u32>) -> Vec<u32> {
     rows
 }
 
-/// These rows of a part, with heavy columns where they are wanted.
+/// These rows of a part, with columns on demand where they are wanted.
 pub(super) fn rows_of(file: &PartFile, rows: &[u32], wanted: &Wanted) -> Result<Rows, case::Error> {
     let mut frame = Vec::new();
     for name in columns() {
-        if !HEAVY.contains(&name) {
+        if is_shown(name) {
             frame.push(file.column_at(name, rows)?);
         } else if let Some(some) = wanted.get(name) {
             let column = file.column_at(name, some)?;

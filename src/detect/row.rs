@@ -70,51 +70,56 @@ const OWN: [(&str, &str); 5] = [
     ("user_agent_family", "user_agent_family"),
 ];
 
-/// Columns that hardly repeat: read only where a rule asks for what is in them.
-pub(super) const HEAVY: [&str; 13] = [
-    "event_id",
-    "request_id",
-    "shared_event_id",
-    "request_parameters",
-    "response_elements",
-    "additional_event_data",
-    "resources",
-    "service_event_details",
-    "insight_details",
-    "edge_device_details",
-    "event_context",
-    "addendum",
-    "extra",
+/// Columns that a finding shows, but those that hardly repeat.
+const SHOWN: [&str; 12] = [
+    "event_time",
+    "source_index",
+    "source_file",
+    "event_name",
+    "service",
+    "aws_region",
+    "recipient_account_id",
+    "actor",
+    "source_ip_address",
+    "user_agent_family",
+    "outcome",
+    "error_code",
 ];
 
-/// Those of [`HEAVY`] that answer for a field.
-pub(super) fn heavy(field: &str) -> BTreeSet<&'static str> {
-    let root = field.split('.').next().unwrap_or_default();
-    let named = TEXTS.iter().chain(&NESTED).find(|(key, _)| *key == root);
-    let mut columns: BTreeSet<&'static str> = BTreeSet::new();
-    match (root, named) {
-        ("trailinsight", _) if OWN.iter().any(|(own, _)| field.ends_with(own)) => {}
-        ("trailinsight", _) if field.ends_with("foreign_resource") => {
-            columns.insert("resources");
-        }
-        ("trailinsight", _) => _ = columns.insert("request_parameters"),
-        (_, Some((_, column))) => {
-            columns.extend(HEAVY.iter().find(|heavy| *heavy == column));
-            if TEXTS.iter().any(|(key, _)| *key == root) {
-                columns.insert("extra");
-            }
-        }
-        _ => _ = columns.insert("extra"),
-    }
-    columns
+/// Columns that are read only where a rule asks for what is in them.
+pub(super) fn on_demand() -> impl Iterator<Item = &'static str> {
+    columns().into_iter().filter(|column| !is_shown(column))
 }
 
-/// Every column that a rule, a finding or its evidence can ask for.
-#[must_use]
-pub fn columns() -> Vec<&'static str> {
-    let named = TEXTS.iter().chain(&NESTED).chain(&FLAGS).chain(&IDENTITY).chain(&OWN);
-    let more = ["event_time", "extra", "service", "source_file", "source_index"];
-    named.map(|(_, column)| *column).chain(more).collect()
+pub(super) fn is_shown(column: &str) -> bool {
+    SHOWN.contains(&column)
+}
+
+/// The columns on demand that answer for a field.
+pub(super) fn behind(field: &str) -> BTreeSet<&'static str> {
+    let (root, rest) = field.split_once('.').map_or((field, ""), |(root, rest)| (root, rest));
+    let mut columns: BTreeSet<&'static str> = BTreeSet::new();
+    let named = |list: &[(&str, &'static str)], key: &str| {
+        list.iter().find(|(field, _)| *field == key).map(|(_, column)| *column)
+    };
+    match root {
+        "trailinsight" => match named(&OWN, rest) {
+            Some(column) => _ = columns.insert(column),
+            None if rest == "foreign_resource" => _ = columns.insert("resources"),
+            None => columns.extend(["request_parameters", "user_identity_user_name"]),
+        },
+        "userIdentity" => {
+            columns.insert("user_identity");
+            columns.extend(named(&IDENTITY, rest));
+        }
+        _ => match named(&NESTED, root).or_else(|| named(&FLAGS, root)) {
+            Some(column) => _ = columns.insert(column),
+            // What is no text, or has no column, is in `extra`.
+            None => columns.extend(named(&TEXTS, root).into_iter().chain(["extra"])),
+        },
+    }
+    columns.retain(|column| !is_shown(column));
+    columns
 }
 
 /// Fields of a record, at its top.

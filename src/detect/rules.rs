@@ -8,7 +8,7 @@ use super::load::{Documents, Source};
 use super::meta::{Head, Meta};
 use super::narrow::Narrow;
 use super::new_terms::NewTerms;
-use super::row::{HEAVY, SigmaEvent, heavy};
+use super::row::{SigmaEvent, behind, on_demand};
 use super::sigma::{self, Detection};
 use super::windows::Correlation;
 use crate::model::{BrokenRule, RuleLedger, Suppression};
@@ -54,7 +54,7 @@ pub(super) struct EventRule {
     pub(super) test: Box<dyn Test>,
     pub(super) meta: Option<usize>,
     pub(super) feeds: Vec<Feed>,
-    /// Heavy columns that the test asks for, and those that a hit does.
+    /// Columns on demand that the test asks for, and those that a hit does.
     pub(super) asks: BTreeSet<&'static str>,
     pub(super) needs: BTreeSet<&'static str>,
 }
@@ -62,8 +62,8 @@ pub(super) struct EventRule {
 impl EventRule {
     fn new(test: Box<dyn Test>, meta: Option<usize>, feeds: Vec<Feed>) -> Self {
         let asks = match test.fields() {
-            Some(fields) => fields.iter().flat_map(|field| heavy(field)).collect(),
-            None => HEAVY.into(),
+            Some(fields) => fields.iter().flat_map(|field| behind(field)).collect(),
+            None => on_demand().collect(),
         };
         Self { test, meta, feeds, asks, needs: BTreeSet::new() }
     }
@@ -155,7 +155,7 @@ impl Rules {
             rule.needs.insert("event_id");
             if let Some(meta) = rule.meta {
                 rule.needs.insert("request_parameters");
-                rule.needs.extend(self.metas[meta].target.iter().flat_map(|path| heavy(path)));
+                rule.needs.extend(self.metas[meta].target.iter().flat_map(|path| behind(path)));
                 self.metas[meta].is_about_failure |= is_about_failure;
             }
             for feed in &rule.feeds {
@@ -172,7 +172,7 @@ impl Rules {
                         group.iter().map(|(_, here)| here).chain(counted).collect()
                     }
                 };
-                rule.needs.extend(fields.into_iter().flat_map(|field| heavy(field)));
+                rule.needs.extend(fields.into_iter().flat_map(|field| behind(field)));
             }
         }
         self.events = events;

@@ -2,7 +2,7 @@
 
 use super::load::Documents;
 use super::look::rows_of;
-use super::row::{HEAVY, SigmaEvent};
+use super::row::{SigmaEvent, on_demand};
 use super::rules::Rules;
 use super::{Archive, run};
 use crate::archive::Disk;
@@ -46,7 +46,7 @@ fn slowly(case: &Case, rules: &Rules, own: &BTreeSet<String>) -> BTreeMap<String
     for part in 0..case.part_paths().len() {
         let file = case.part(part).unwrap();
         let rows: Vec<u32> = (0..file.height() as u32).collect();
-        let wanted = HEAVY.iter().map(|column| (*column, rows.clone())).collect();
+        let wanted = on_demand().map(|column| (column, rows.clone())).collect();
         let table = rows_of(&file, &rows, &wanted).unwrap();
         for row in 0..rows.len() {
             let event = SigmaEvent::new(table.row(row), own);
