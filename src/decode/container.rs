@@ -24,6 +24,7 @@ const FIRST_KEY: &[u8] = b"\"eventVersion\"";
 pub(super) const LISTS: [&str; 4] = ["Records", "Events", "logEvents", "hits"];
 
 /// Takes documents apart and keeps the account.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about what was read")]
 pub(super) struct Reader<'s, S> {
     sink: &'s mut S,
     pub(super) caps: Caps,

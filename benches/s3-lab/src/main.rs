@@ -1,7 +1,6 @@
 //! The bench of archives in S3: the server of the tests as a process, and a client that reads objects
 //! so many at a time and does nothing with them. `scripts/bench-s3` runs both.
 
-
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../../../tests/s3/catalog.rs"]
 mod catalog;
