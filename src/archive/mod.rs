@@ -40,7 +40,7 @@ pub struct Input {
     pub named: bool,
     /// Which of several sources it is of.
     pub(crate) origin: u16,
-    /// Where it is on disk; empty elsewhere.
+    /// Where it is on disk, if its name does not say.
     pub(crate) path: std::path::PathBuf,
 }
 
