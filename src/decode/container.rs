@@ -9,7 +9,7 @@ use super::envelope::Envelope;
 use super::parser::Parser;
 use super::record::{NAMES, Record};
 use super::walk::{Cursor, Value};
-use super::{Caps, Decoded, Rejected, Sink, aggregated};
+use super::{Caps, Decoded, Rejected, Sink, aggregated, cut};
 use crate::model::RejectReason;
 use memchr::memmem;
 
@@ -17,6 +17,8 @@ use memchr::memmem;
 const WRAPS_MAX: usize = 8;
 /// More top-level keys than any record has; each further one makes reading it slower.
 const KEYS_MAX: usize = 4096;
+
+const FIRST_KEY: &[u8] = b"\"eventVersion\"";
 
 /// Lists whose every element is meant to hold a record.
 pub(super) const LISTS: [&str; 4] = ["Records", "Events", "logEvents", "hits"];
@@ -34,6 +36,9 @@ pub(super) struct Reader<'s, S> {
     pub(super) recognized: bool,
     /// Some of it could not be read.
     pub(super) faulty: bool,
+    /// How records of this file or member begin: the first key of the first sound one. By it the next is
+    /// found behind damage.
+    first_key: Option<Vec<u8>>,
     /// An integrity digest was in it.
     pub(super) digest: bool,
 }
@@ -48,6 +53,7 @@ impl<'s, S: Sink> Reader<'s, S> {
             seen_before: 0,
             recognized: false,
             faulty: false,
+            first_key: None,
             digest: false,
         }
     }
@@ -61,6 +67,7 @@ impl<'s, S: Sink> Reader<'s, S> {
         self.sink.pause();
         self.sink.member(name);
         self.member = Some(name.to_owned());
+        self.first_key = None;
     }
 
     pub(super) fn reject(&mut self, reason: RejectReason, count: u64, detail: &str) {
@@ -82,6 +89,10 @@ impl<'s, S: Sink> Reader<'s, S> {
     pub(super) fn fault(&mut self, reason: RejectReason, detail: &str) {
         self.faulty = true;
         self.reject(reason, 0, detail);
+    }
+
+    pub(super) fn first_key(&self) -> &[u8] {
+        self.first_key.as_deref().unwrap_or(FIRST_KEY)
     }
 
     /// How much was told so far, to see whether more is.
@@ -208,6 +219,8 @@ impl<'s, S: Sink> Reader<'s, S> {
                 self.decoded.seen += 1;
                 self.decoded.pushed += 1;
                 self.decoded.duplicate_keys += u64::from(record.duplicate_keys);
+                let key = || cut::first_key(raw).unwrap_or(FIRST_KEY).to_vec();
+                self.first_key.get_or_insert_with(key);
                 self.sink.record(record);
             }
             Err(reason) => {
