@@ -28,6 +28,7 @@ mod sql;
 #[doc(hidden)]
 pub mod stage;
 mod store;
+mod views;
 
 pub use derive::{arn_account, service_of, user_agent_family};
 pub use dry_run::inflate_only;
@@ -37,6 +38,7 @@ pub use query::{Answer, Batch, Cell, QueryError};
 pub use record::{columns as record_columns, print as print_record};
 pub use rows::{Row, Rows};
 pub use scan::Case;
+pub use views::Views;
 
 use crate::model::Selection;
 use std::path::PathBuf;

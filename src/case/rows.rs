@@ -118,6 +118,7 @@ impl<'r> Row<'r> {
             outcome: self.outcome(),
             error_code: self.text("error_code").map(str::to_owned),
             target,
+            views: Vec::new(),
         }
     }
 }

@@ -482,6 +482,7 @@ mod tests {
             outcome,
             error_code: None,
             target: Some(format!("thing-{number}")),
+            views: Vec::new(),
         }
     }
 

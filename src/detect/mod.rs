@@ -49,6 +49,7 @@ pub fn run(
     pool: &rayon::ThreadPool,
 ) -> Result<Detections, case::Error> {
     let archive = Archive { case, own_accounts };
+    let views = case.views()?;
     let mut found = Found::new(rules);
     for part in 0..archive.parts() {
         let rows = archive.rows(part)?;
@@ -57,8 +58,11 @@ pub fn run(
             let look = |start: usize| {
                 let mut found = Found::new(rules);
                 for row in start..rows.len().min(start + CHUNK_ROWS) {
-                    let event = SigmaEvent::new(rows.row(row), own_accounts);
-                    found.look(rules, &event, Place { part, row: row as u32 });
+                    // One action counts once, however many accounts it was told to.
+                    if !views.is_another(rows.row(row)) {
+                        let event = SigmaEvent::new(rows.row(row), own_accounts);
+                        found.look(rules, &event, Place { part, row: row as u32 });
+                    }
                 }
                 found
             };
@@ -67,7 +71,10 @@ pub fn run(
         found = found.merge(rules, of_part);
     }
     let (groups, not_applied) = found.settle(rules, &archive)?;
-    let (findings, steps) = groups.into_findings(rules.metas());
+    let (mut findings, steps) = groups.into_findings(rules.metas());
+    for event in findings.iter_mut().flat_map(|f| &mut f.evidence) {
+        event.views = views.of(&event.event_id, &event.account).to_vec();
+    }
     Ok(Detections { findings, steps, not_applied })
 }
 

@@ -59,6 +59,12 @@ pub(super) fn scope(report: &Report) -> String {
     format!("{events}, {accounts}, {regions}, {span}")
 }
 
+/// Which other accounts saw the same action.
+pub(super) fn views(item: &Evidence) -> Option<String> {
+    let accounts: Vec<&str> = item.views.iter().map(|view| view.account.as_str()).collect();
+    (!accounts.is_empty()).then(|| format!("also seen by {}", accounts.join(", ")))
+}
+
 /// What of the input is missing from the case; `None` when nothing is.
 pub(super) fn losses(ledger: &Ledger) -> Option<String> {
     if ledger.is_whole() {

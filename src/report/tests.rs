@@ -31,6 +31,7 @@ fn evidence(event_id: &str) -> Evidence {
         outcome: Outcome::Denied,
         error_code: Some(HOSTILE.to_owned()),
         target: Some(HOSTILE.to_owned()),
+        views: Vec::new(),
     }
 }
 

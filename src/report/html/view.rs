@@ -86,6 +86,7 @@ struct Proof<'a> {
     /// Where the record is, whole, and the file as the table has room for it.
     place: String,
     file: String,
+    views: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -245,6 +246,7 @@ impl<'a> Page<'a> {
             cited_as: self.facts.label(&item.event_id),
             place: layout::place(item),
             file: file_name(&item.file),
+            views: layout::views(item),
         });
         Card {
             finding,
