@@ -14,6 +14,7 @@ mod facts;
 mod hostile;
 mod incident;
 mod ledger;
+mod native;
 mod query;
 mod reference;
 mod resume;

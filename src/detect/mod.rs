@@ -1,5 +1,6 @@
 //! Rules over the case: which events they hit, grouped into findings.
 
+pub mod aws;
 mod candidates;
 mod check;
 mod derived;
@@ -11,12 +12,14 @@ mod load;
 mod look;
 mod meta;
 mod narrow;
+mod native;
 mod new_terms;
 mod row;
 mod rules;
 mod sigma;
 mod step;
 pub mod target;
+pub mod trail;
 mod windows;
 
 pub use check::{Remark, check};
@@ -52,9 +55,14 @@ pub fn run(
     own_accounts: &BTreeSet<String>,
     pool: &rayon::ThreadPool,
 ) -> Result<Detections, case::Error> {
-    let archive = Archive { case, own_accounts, pool };
-    archive.look(rules)?.settle(rules, &archive)
+    run_over(&Archive { case, own_accounts, pool, trail: None }, rules)
 }
 
+fn run_over(archive: &Archive<'_>, rules: &Rules) -> Result<Detections, case::Error> {
+    archive.look(rules)?.settle(rules, archive)
+}
+
+#[cfg(test)]
+mod native_tests;
 #[cfg(test)]
 mod tests;
