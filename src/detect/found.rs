@@ -71,7 +71,9 @@ impl Found {
 
     /// What alarms want to know of all events.
     pub(super) fn watch(&mut self, rules: &Rules, times: &[i64]) {
-        times.iter().for_each(|time| self.watching.look(rules, *time));
+        for time in times {
+            self.watching.look(rules, *time);
+        }
     }
 
     /// `of`: the group of a correlation.

@@ -274,8 +274,11 @@ impl Rules {
 
 /// As a rule document says how it decides.
 fn document(logic: &str) -> Arc<str> {
-    let lines: String = logic.lines().map(|line| format!("  {line}\n")).collect();
-    format!("detection:\n{lines}").into()
+    let mut out = "detection:\n".to_owned();
+    for line in logic.lines() {
+        out.push_str(&format!("  {line}\n"));
+    }
+    out.into()
 }
 
 /// What alarms want to know of every event.

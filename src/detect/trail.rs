@@ -61,7 +61,9 @@ pub fn recorded(
     let archive = Archive { case, own_accounts, views: &views, pool, trail: None };
     let services = weigh(&archive, selectors)?;
     let mut recorded = Recorded::default();
-    services.values().for_each(|weight| recorded.total.add(*weight));
+    for weight in services.values() {
+        recorded.total.add(*weight);
+    }
     recorded.services = services.into_iter().collect();
     recorded.services.sort_by(|a, b| b.1.bytes.cmp(&a.1.bytes).then_with(|| a.0.cmp(&b.0)));
     let all = run_over(&archive, rules)?.findings;
