@@ -47,7 +47,8 @@ impl Default for History {
     fn default() -> Self {
         Self {
             now: Timestamp::default(),
-            interval: Duration::from_millis(500),
+            // Two a second, with some room for requests that take longer on their way than the next.
+            interval: Duration::from_millis(510),
             attempts: 10,
             backoff: Duration::from_secs(1),
             covered: Arc::default(),

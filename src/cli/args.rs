@@ -88,8 +88,8 @@ pub struct Ui {
 
 #[derive(Debug, Group)]
 pub struct Input {
-    /// Trail files: a folder or a file; or cloudtrail:REGION, the event history of an account (cloudtrail:all for all
-    /// regions); may be given more than once
+    /// Trail files: a folder, a file or s3://bucket/prefix; or cloudtrail:REGION, the event history of an account
+    /// (cloudtrail:all for all regions); may be given more than once
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
     /// Threads to read with [default: all cores]

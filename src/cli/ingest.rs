@@ -98,10 +98,7 @@ pub(super) fn read(
 
 fn open(sources: &[String], options: &archive::Options) -> Result<Box<dyn Source>, Failure> {
     let locations: Result<Vec<Location>, _> = sources.iter().map(|s| Location::parse(s)).collect();
-    archive::open(&locations?, options).map_err(|error| {
-        let stopped = options.stop.is_asked();
-        if stopped { case::Error::Stopped.into() } else { error.into() }
-    })
+    Ok(archive::open(&locations?, options)?)
 }
 
 fn nothing(manifest: &Manifest) -> Failure {

@@ -72,6 +72,9 @@ impl Lookup {
             });
         }
         let sights = look(&regions, &window, aws);
+        if options.stop.is_asked() {
+            return Err(Error::Stopped);
+        }
         let place = asked.iter().map(|r| format!("cloudtrail:{}", r.as_deref().unwrap_or("all")));
         let place = place.collect::<Vec<_>>().join(", ");
         let (regions, off) = enabled(regions, &sights, asked)
