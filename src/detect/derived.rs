@@ -10,13 +10,14 @@ use std::collections::BTreeSet;
 
 /// Names that [`field`] answers to, without the `trailinsight.` in front.
 #[cfg(test)]
-const FIELDS: [&str; 6] = [
+const FIELDS: [&str; 7] = [
     "foreign_accounts",
     "foreign_kms_key",
     "public_grant",
     "admin_grant",
     "world_open_admin_port",
     "other_user",
+    "passed_role",
 ];
 
 /// Deeper than any request AWS accepts; what lies below is hostile and is not followed.
@@ -72,6 +73,7 @@ pub(super) fn field(
         "admin_grant" => admin_grant(request),
         "world_open_admin_port" => open_to_world(request),
         "other_user" => other_user(request, caller_user_name)?,
+        "passed_role" => return super::passed::role(request).map(|role| EventValue::Str(role.into())),
         _ => return None,
     };
     Some(EventValue::Bool(answer))

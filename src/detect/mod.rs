@@ -7,6 +7,7 @@ mod group;
 mod load;
 mod meta;
 mod new_terms;
+mod passed;
 mod row;
 mod rules;
 mod sigma;

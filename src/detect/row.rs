@@ -61,12 +61,13 @@ const IDENTITY: [(&str, &str); 6] = [
     ("invokedBy", "user_identity_invoked_by"),
 ];
 /// Columns behind the fields of `trailinsight.*` that need no thought.
-const OWN: [(&str, &str); 5] = [
+const OWN: [(&str, &str); 6] = [
     ("outcome", "outcome"),
     ("actor", "actor"),
     ("actor_kind", "actor_kind"),
     ("event_name", "event_name_norm"),
     ("user_agent_family", "user_agent_family"),
+    ("ip_kind", "ip_kind"),
 ];
 
 /// Every column that a rule, a finding or its evidence can ask for.
@@ -112,6 +113,10 @@ impl<'r> SigmaEvent<'r> {
         if name == "foreign_resource" {
             let foreign = foreign::resource(self.nested(RESOURCES)?, self.own_accounts);
             return Some(EventValue::Bool(foreign));
+        }
+        if name == "foreign_caller" {
+            let account = self.row.text("user_identity_account_id")?;
+            return Some(EventValue::Bool(!self.own_accounts.contains(account)));
         }
         let caller = self.row.text("user_identity_user_name");
         derived::field(name, self.request(), caller, self.own_accounts)
