@@ -123,6 +123,7 @@ fn small_digest() -> Digest {
         outcome: Outcome::Succeeded,
         error_code: None,
         target: Some("bob".to_owned()),
+        views: Vec::new(),
     };
     let finding = Finding {
         id: "finding-1".to_owned(),

@@ -150,6 +150,102 @@ fn users_rules_are_run_and_keep_their_author() {
 }
 
 #[test]
+fn what_settings_suppress_is_counted_and_makes_no_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("trail.json"), records()).unwrap();
+    let settings = |text: &str| fs::write(dir.path().join("trailinsight.toml"), text).unwrap();
+    let names = || {
+        let report = report(dir.path());
+        let findings = report["findings"].as_array().unwrap().clone();
+        let rules: Vec<String> =
+            findings.iter().map(|f| f["rule"].as_str().unwrap().to_owned()).collect();
+        (rules, report["rules"]["suppressed"].clone())
+    };
+    run(dir.path(), &["analyze", "trail.json"]);
+    assert!(names().0.contains(&"trail_stopped".to_owned()));
+    settings(
+        "[[suppress]]\nrule = \"trail_*\"\nprincipal = \"*/MIRA\"\nuntil = 2999-01-01\nreason = \"a drill\"\n",
+    );
+    assert_eq!(run(dir.path(), &["analyze", "trail.json"]).status.code(), Some(0));
+    let (rules, suppressed) = names();
+    assert!(!rules.contains(&"trail_stopped".to_owned()), "{rules:?}");
+    assert_eq!(
+        (suppressed[0]["events"].as_u64(), suppressed[0]["reason"].as_str()),
+        (Some(1), Some("a drill"))
+    );
+    settings("[[suppress]]\nrule = \"trail_*\"\nuntil = \"2001-01-01\"\nreason = \"long ago\"\n");
+    run(dir.path(), &["analyze", "trail.json"]);
+    assert!(names().0.contains(&"trail_stopped".to_owned()), "it was accepted until then");
+    for bad in ["[[suppress]]\nreason = \"all\"\n", "[[suppress]]\nrule = \"a\"\n"] {
+        settings(bad);
+        let output = run(dir.path(), &["analyze", "trail.json"]);
+        assert_eq!(output.status.code(), Some(2), "{bad}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn rules_are_checked_filtered_mapped_and_tried() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("trail.json"), records()).unwrap();
+    let rule = "title: Ours\nname: ours\ntags: [attack.t1562.008]\nlogsource: {product: aws}\ndetection:\n  s:\n    eventNam: StopLogging\n    eventSource: cloudtrail.amazonaws.com\n  condition: s\nlevel: low\n";
+    fs::write(dir.join("ours.yml"), rule).unwrap();
+    let checked = run(dir, &["rules", "check", "ours.yml"]);
+    assert_eq!(checked.status.code(), Some(0));
+    assert!(
+        stdout(&checked).contains(
+            "ours.yml:7: warning: records of CloudTrail have no field eventNam: eventName is meant?"
+        ),
+        "{}",
+        stdout(&checked)
+    );
+    fs::write(dir.join("bad.yml"), rule.replace("eventNam:", "eventName|begins:")).unwrap();
+    let checked = run(dir, &["rules", "check", "bad.yml"]);
+    assert_eq!(checked.status.code(), Some(3));
+    assert!(stdout(&checked).contains("bad.yml:7: error: "), "{}", stdout(&checked));
+
+    fs::write(dir.join("ours.yml"), rule.replace("eventNam:", "eventName:")).unwrap();
+    let list = |args: &[&str]| {
+        stdout(&run(dir, &[&["rules", "list", "--rules", "ours.yml"], args].concat()))
+    };
+    assert!(list(&["--technique", "T1562", "--service", "cloudtrail"]).contains("ours\tlow"));
+    assert!(!list(&["--level", "medium"]).contains("ours\t"));
+    assert!(!list(&["--service", "iam"]).contains("ours\t"));
+    let covered = list(&["--technique", "t1562.008", "--format", "coverage"]);
+    assert!(
+        covered.lines().any(|l| l.starts_with("T1562.008\t") && l.contains("ours")),
+        "{covered}"
+    );
+    let layer: Value = serde_json::from_str(&list(&["--format", "navigator"])).unwrap();
+    let techniques = layer["techniques"].as_array().unwrap();
+    assert!(
+        techniques.iter().any(|t| t["techniqueID"] == "T1562.008" && t["score"].as_u64() > Some(1))
+    );
+    let explained = stdout(&run(dir, &["rules", "explain", "ours", "--rules", "ours.yml"]));
+    assert!(explained.contains("eventSource: cloudtrail.amazonaws.com"), "{explained}");
+    assert!(!explained.contains("logsource"), "{explained}");
+
+    let tests = "trailinsight:\n  tests:\n    fires:\n      - {eventName: StopLogging, eventSource: cloudtrail.amazonaws.com}\n    spares:\n      - [{eventName: StartLogging}, {eventName: X}]\n";
+    fs::write(dir.join("tested.yml"), rule.replace("eventNam:", "eventName:") + tests).unwrap();
+    let tested = run(dir, &["rules", "test", "tested.yml"]);
+    assert_eq!(tested.status.code(), Some(0), "{}", stdout(&tested));
+    assert!(stdout(&tested).starts_with("2 tests, 0 failed"), "{}", stdout(&tested));
+    fs::write(
+        dir.join("tested.yml"),
+        rule.replace("eventNam:", "eventName|endswith:")
+            + &tests.replace("StartLogging", "StopLogging, eventSource: cloudtrail.amazonaws.com"),
+    )
+    .unwrap();
+    let tested = run(dir, &["rules", "test", "tested.yml"]);
+    assert_eq!(tested.status.code(), Some(3), "{}", stdout(&tested));
+    assert!(stdout(&tested).starts_with("ours: spares 1: fires\n"), "{}", stdout(&tested));
+
+    run(dir, &["ingest", "trail.json", "--case", "case"]);
+    let hits = stdout(&run(dir, &["rules", "hits", "--case", "case", "--rules", "ours.yml"]));
+    assert!(hits.lines().any(|l| l.starts_with("ours\t1\t1\t")), "{hits}");
+}
+
+#[test]
 fn broken_rules_are_named_with_file_and_line_and_the_rest_runs() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("trail.json"), records()).unwrap();

@@ -7,8 +7,9 @@ use crate::support::shared_data;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use trailinsight::decode::{Caps, Decoded, Record, Scratch, Sink, decode};
+use trailinsight::decode::{Caps, Decoded, Record, Scratch, Sink, decode, decode_reader};
 use trailinsight::model::RejectReason;
+use trailinsight_fixtures::{Corpus, Recipe, Shape};
 
 #[derive(Default)]
 struct Count(u64);
@@ -78,7 +79,7 @@ fn every_hostile_file_gives_what_its_manifest_says() {
 /// Records that are read, and values that are none or cannot be read: samples without a time (the other
 /// rules' tests), with `"eventTime": "eventTime"`, settings that are broken JSON.
 const SAMPLES: [(&str, u64, u64); 10] = [
-    ("awsdocs", 37, 8),
+    ("awsdocs", 37, 7),
     ("awsdocs_new", 5, 0),
     ("plaso", 6, 0),
     ("trailscraper", 7, 0),
@@ -211,6 +212,56 @@ fn nothing_that_happens_to_a_file_brings_decoding_down() {
             });
         }
     });
+}
+
+/// The texts of one archive in the shapes that files have most.
+fn texts() -> Vec<Vec<u8>> {
+    let corpus = Corpus::new(Recipe::new(Shape::FewLarge, 40, 1));
+    let mut json = Vec::new();
+    corpus.file_bytes(0, &mut json);
+    let document: Value = serde_json::from_slice(&json).unwrap();
+    let records = document["Records"].as_array().unwrap();
+    let lines: Vec<String> = records.iter().map(Value::to_string).collect();
+    let list = document["Records"].to_string();
+    let pretty = serde_json::to_string_pretty(&document).unwrap();
+    let others = [list, pretty, lines.join("\n"), lines.concat()].map(String::into_bytes);
+    [json].into_iter().chain(others).collect()
+}
+
+/// Ids of the records in a damaged text.
+#[derive(Default)]
+struct Ids(Vec<String>);
+
+impl Sink for Ids {
+    fn record(&mut self, record: &Record<'_>) {
+        self.0.push(record.event_id.unwrap_or_default().to_owned());
+    }
+}
+
+/// How much is held at a time decides where the search for brackets that are lost begins and ends, and so now
+/// and then on a record beside the damage; on anything else it must not.
+#[test]
+fn damaged_texts_give_the_same_records_whole_and_in_pieces() {
+    const ROUNDS: usize = 2_000;
+    let texts = texts();
+    let whole = Caps { record_bytes: 6 << 10, ..Caps::default() };
+    let pieces = Caps { window_bytes: 6 << 10, ..whole };
+    let (mut random, mut scratch, mut differ) = (Random(1), Scratch::default(), Vec::new());
+    for _ in 0..ROUNDS {
+        let mut bytes = texts[random.below(texts.len())].clone();
+        let other = &texts[random.below(texts.len())];
+        mutate(&mut bytes, other, &mut random);
+        let (mut held, mut read) = (Ids::default(), Ids::default());
+        let _ = decode(&bytes, &whole, &mut scratch, &mut held);
+        let _ = decode_reader(&mut &bytes[..], &pieces, &mut scratch, &mut read);
+        let apart = held.0.len().abs_diff(read.0.len());
+        if held.0 != read.0 {
+            differ.push(apart);
+        }
+    }
+    assert!(differ.len() <= ROUNDS / 100, "{} of {ROUNDS} texts differ", differ.len());
+    let most = differ.iter().max().copied().unwrap_or_default();
+    assert!(most <= 3, "{most} records differ in one text");
 }
 
 /// Beginnings without ends, each of which might reach to the end of the file: what stands before is

@@ -1,11 +1,12 @@
 //! What the ledger tells: every record and file in one bucket, and why.
 
 use crate::cli::{run, stderr};
-use crate::support::{ingest_path, rows};
+use crate::support::{analysis, ingest_path, rows};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use trailinsight::case::Case;
+use trailinsight::detect::Rules;
 use trailinsight::model::{RejectReason, SkipReason};
 
 fn put(archive: &Path, name: &str, text: &str) {
@@ -162,4 +163,35 @@ fn skipped_files_are_told_by_reason() {
             (SkipReason::NoRecords, 1, "settings.json".to_owned()),
         ]
     );
+}
+
+#[test]
+fn views_of_one_action_count_once() {
+    let view = |id: &str, shared: &str, account: &str, second: u32| {
+        json!({
+            "eventTime": format!("2024-05-03T10:00:0{second}Z"), "eventID": id, "sharedEventID": shared,
+            "eventName": "StopLogging", "eventSource": "cloudtrail.amazonaws.com", "awsRegion": "eu-west-1",
+            "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111111111111:user/eve", "accountId": "111111111111"},
+            "recipientAccountId": account, "requestParameters": {"name": "main"},
+        })
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let archive = dir.path().join("archive");
+    let (own, other, third) = ("111111111111", "222222222222", "333333333333");
+    put(&archive, "own.json", &trail(&[view("a1", "a", own, 1), view("b1", "b", own, 2)]));
+    put(&archive, "other.json", &trail(&[view("a2", "a", other, 1), view("a3", "a", third, 1)]));
+    // Of this one, only the other account's view is there.
+    put(&archive, "alone.json", &trail(&[view("c2", "c", other, 3)]));
+    let rules = Rules::load(&[]).unwrap();
+    let (case, analysis) = analysis(&archive, &dir.path().join("case"), &rules, 2);
+    assert_eq!(case.manifest.ledger.records.kept, 5);
+    let mut found: Vec<_> =
+        analysis.findings.iter().filter(|f| f.rule == "trail_stopped").collect();
+    found.sort_by(|a, b| a.account.cmp(&b.account));
+    let told: Vec<_> = found.iter().map(|f| (f.account.as_str(), f.count)).collect();
+    assert_eq!(told, [(own, 2), (other, 1)]);
+    let views: Vec<String> =
+        found[0].evidence[0].views.iter().map(|v| v.event_id.clone()).collect();
+    assert_eq!(views, ["a2", "a3"]);
+    assert!(found[0].evidence[1].views.is_empty() && found[1].evidence[0].views.is_empty());
 }

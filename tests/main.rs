@@ -15,6 +15,7 @@ mod ground_truth;
 mod hostile;
 mod incident;
 mod ledger;
+mod lookup;
 mod query;
 mod reference;
 mod resume;

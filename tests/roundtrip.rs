@@ -4,13 +4,13 @@ use crate::support::{ingest_path, rows, shared_data};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use trailinsight::case::{self, Case, Rows};
+use trailinsight::case::{self, Case};
 
 /// Every record of a case by file and place, as JSON.
 fn printed(case: &Case) -> BTreeMap<(String, u32), Value> {
     let mut out = BTreeMap::new();
-    for path in case.part_paths() {
-        let rows = Rows::new(&case.part(&path, &case::record_columns()).unwrap()).unwrap();
+    for part in 0..case.part_paths().len() {
+        let rows = case.part(part).unwrap().rows(&case::record_columns()).unwrap();
         for number in 0..rows.len() {
             let row = rows.row(number);
             let text = case::print_record(row);

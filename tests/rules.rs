@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use trailinsight::analyze::Analysis;
-use trailinsight::detect::Rules;
-use trailinsight::model::{Finding, FindingKind};
+use trailinsight::detect::{Rules, check};
+use trailinsight::model::{Finding, FindingKind, Severity};
 
 /// An event of a user: minute of the day 2024-05-01, name, address, request.
 fn event(minute: u32, user: &str, name: &str, address: &str, request: &Value) -> Value {
@@ -185,6 +185,54 @@ fn first_seen_rules_tell_what_is_new_after_the_learning_period() {
     let times: Vec<String> = found["new"].iter().map(|f| f.first.to_string()).collect();
     assert!(times.contains(&"2024-05-05T00:00:00Z".to_owned()), "{times:?}");
     assert!(times.contains(&"2024-05-21T00:00:00Z".to_owned()), "forgotten after five days");
+}
+
+#[test]
+fn an_attempt_is_one_level_lower_unless_the_rule_is_about_failures() {
+    let rules = [
+        detection("made", "eventName: MakeThing").replace("level: low", "level: high"),
+        detection("refused", "eventName: MakeThing, errorCode|contains: Denied")
+            .replace("level: low", "level: high"),
+    ]
+    .join("---\n");
+    let mut refused = event(0, "eve", "MakeThing", "192.0.2.1", &json!({}));
+    refused["errorCode"] = json!("AccessDenied");
+    let found = found(&[("all.yml", &rules)], &[refused]);
+    assert_eq!(found["made"][0].severity, Severity::Medium);
+    assert_eq!(found["made"][0].title, "Attempt (denied): made");
+    assert_eq!(found["refused"][0].severity, Severity::High);
+    assert_eq!(found["refused"][0].title, "refused");
+}
+
+#[test]
+fn a_rule_may_tell_things_apart() {
+    let rule = detection("made", "eventName: MakeThing") + "trailinsight: {per: resource}\n";
+    let made =
+        |minute, name: &str| event(minute, "eve", "MakeThing", "192.0.2.1", &json!({"name": name}));
+    let found = found(&[("all.yml", &rule)], &[made(0, "a"), made(1, "b"), made(2, "a")]);
+    assert_eq!(users(&found["made"]), [("eve", 1), ("eve", 2)]);
+    assert_ne!(found["made"][0].id, found["made"][1].id);
+}
+
+#[test]
+fn checking_finds_the_known_faults_of_public_rules() {
+    let Some(folder) = shared_data("sigmahq") else { return };
+    let remarks = check(&[folder]).unwrap();
+    for (file, line, text) in [
+        ("aws_delete_saml_provider", "status:", "no field status"),
+        ("aws_s3_data_management_tampering", "- PutLifecycleConfiguration", "PutBucketLifecycle"),
+        ("aws_s3_data_management_tampering", "- PutEncryptionConfiguration", "PutBucketEncryption"),
+        ("aws_iam_backdoor_users_keys", "responseElements.accessKey", "compares with the text"),
+        ("aws_update_login_profile", "userIdentity.arn|fieldref", "never equal"),
+        ("aws_route_53_domain_transferred_lock_disabled", "eventName:", "route53domains"),
+    ] {
+        let remark = remarks.iter().find(|r| r.file.contains(file) && r.text.contains(text));
+        let remark = remark.unwrap_or_else(|| panic!("{file}: {text} is not told"));
+        let written = fs::read_to_string(&remark.file).unwrap();
+        let at = written.lines().nth(remark.line as usize - 1).unwrap();
+        assert!(at.contains(line), "{file}:{} is `{at}`", remark.line);
+    }
+    assert!(remarks.iter().all(|r| !r.is_error), "all of them can be used");
 }
 
 /// Hits of the rules of SigmaHQ over invictus, by title.

@@ -12,11 +12,12 @@ mod timeline;
 use crate::case::{self, Case};
 use crate::detect::Detections;
 use crate::model::{
-    Aggregates, Coverage, Episode, Finding, Gap, Outcome, Principal, Severity, TimelineRow,
+    Aggregates, Coverage, Episode, Finding, Gap, Outcome, Principal, Severity, Suppression,
+    TimelineRow,
 };
 use polars::prelude::{DataFrame, Engine, LazyFrame, PolarsResult};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Findings kept in a report; how many more there were is told in `omitted`.
 const MAX_FINDINGS: usize = 500;
@@ -37,6 +38,7 @@ pub struct Analysis {
     pub episodes: Vec<Episode>,
     pub timeline: Vec<TimelineRow>,
     pub omitted: BTreeMap<String, u64>,
+    pub suppressed: Vec<Suppression>,
 }
 
 /// Runs every table and heuristic, and ranks them together with what the rules found.
@@ -53,8 +55,9 @@ pub fn run(
     let analysis = (|| {
         let mut aggregates = aggregate::all(&events, options.top)?;
         let mut coverage = coverage::of(&events)?;
-        let Detections { mut findings, mut steps, .. } = detections;
-        let anomalies = anomaly::all(&events, &coverage)?;
+        let Detections { mut findings, mut steps, mut suppressions, .. } = detections;
+        let mut anomalies = anomaly::all(&events, &coverage)?;
+        suppress(&mut anomalies, &mut suppressions);
         coverage.not_observable.extend(anomalies.not_applied);
         steps.extend(anomalies.steps);
         findings.extend(anomalies.findings);
@@ -67,9 +70,40 @@ pub fn run(
         link::add(&events, &findings, &mut principals)?;
         let episodes = episode::of(&findings, &principals);
         let timeline = timeline::merge(steps, &findings, &episodes);
-        Ok(Analysis { aggregates, coverage, principals, findings, episodes, timeline, omitted })
+        let suppressed = suppressions;
+        Ok(Analysis {
+            aggregates,
+            coverage,
+            principals,
+            findings,
+            episodes,
+            timeline,
+            omitted,
+            suppressed,
+        })
     })();
     analysis.map_err(table)
+}
+
+/// Takes out what settings cover, as was done with the hits of rules. Of a finding of a heuristic all must be covered.
+fn suppress(anomalies: &mut anomaly::Anomalies, suppressions: &mut [Suppression]) {
+    let mut gone = BTreeSet::new();
+    anomalies.findings.retain(|f| {
+        let covers = |s: &&mut Suppression| {
+            let all = f.targets.iter().all(|t| s.covers(&f.rule, &f.principal, Some(t), f.last));
+            let known = f.targets.len() as u64 == f.targets_total && !f.targets.is_empty();
+            if s.resource.is_some() {
+                all && known
+            } else {
+                s.covers(&f.rule, &f.principal, None, f.last)
+            }
+        };
+        let Some(suppression) = suppressions.iter_mut().find(covers) else { return true };
+        suppression.events += f.count;
+        gone.insert(f.id.clone());
+        false
+    });
+    anomalies.steps.retain(|step| !step.findings.iter().all(|id| gone.contains(id)));
 }
 
 /// Whoever stops a trail wants the silence that follows: the two are told together.

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 
 pub(super) struct Combined {
     inputs: Vec<Input>,
+    notes: Vec<String>,
     sources: Vec<Box<dyn Source>>,
 }
 
@@ -31,7 +32,8 @@ impl Combined {
                 hint: "name each file once".to_owned(),
             });
         }
-        Ok(Box::new(Self { inputs, sources }))
+        let notes = sources.iter().flat_map(|s| s.notes().iter().cloned()).collect();
+        Ok(Box::new(Self { inputs, notes, sources }))
     }
 
     /// To each source its own.
@@ -63,6 +65,10 @@ impl Source for Combined {
 
     fn digests(&self) -> u64 {
         self.sources.iter().map(|s| s.digests()).sum()
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     fn key<'a>(&'a self, input: &'a Input) -> Cow<'a, str> {

@@ -10,6 +10,8 @@ use std::time::UNIX_EPOCH;
 /// Files of one or more folders, listed once.
 pub struct Disk {
     inputs: Vec<Input>,
+    /// What names are relative to: the only SOURCE, or nothing.
+    root: PathBuf,
     skipped: u64,
     digests: u64,
 }
@@ -25,7 +27,8 @@ impl Disk {
 
     /// Where a run has `several` SOURCEs, each file is named with the one it is of.
     pub(super) fn list_as(sources: &[PathBuf], several: bool) -> Result<Self, Error> {
-        let mut disk = Self { inputs: Vec::new(), skipped: 0, digests: 0 };
+        let root = sources.first().filter(|_| !several).cloned().unwrap_or_default();
+        let mut disk = Self { inputs: Vec::new(), root, skipped: 0, digests: 0 };
         for source in sources {
             let prefix = if several { format!("{}/", source.display()) } else { String::new() };
             disk.list_one(source, &prefix)?;
@@ -33,7 +36,22 @@ impl Disk {
         disk.inputs.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
         disk.inputs.dedup_by(|a, b| a.path == b.path);
         disk.tell_apart();
+        for input in &mut disk.inputs {
+            // Names are many, and say where most files are.
+            if disk.root.join(&input.name) == input.path {
+                input.path = PathBuf::new();
+            }
+        }
+        disk.inputs.shrink_to_fit();
         Ok(disk)
+    }
+
+    fn path<'a>(&self, input: &'a Input) -> Cow<'a, Path> {
+        if input.path.as_os_str().is_empty() {
+            self.root.join(&input.name).into()
+        } else {
+            Cow::Borrowed(&input.path)
+        }
     }
 
     /// Names that are no UTF-8 may print alike; a case knows files by name.
@@ -139,11 +157,14 @@ impl Source for Disk {
     }
 
     fn key<'a>(&'a self, input: &'a Input) -> Cow<'a, str> {
-        input.path.to_string_lossy()
+        match self.path(input) {
+            Cow::Borrowed(path) => path.to_string_lossy(),
+            Cow::Owned(path) => path.to_string_lossy().into_owned().into(),
+        }
     }
 
     fn open(&self, input: &Input) -> io::Result<Box<dyn Read + '_>> {
-        Ok(Box::new(File::open(&input.path)?))
+        Ok(Box::new(File::open(self.path(input))?))
     }
 
     fn reading<'a>(

@@ -7,6 +7,8 @@ mod disk;
 mod error;
 mod key;
 mod location;
+#[cfg(feature = "lookup")]
+mod lookup;
 mod open;
 mod reading;
 #[cfg(feature = "s3")]
@@ -17,7 +19,7 @@ pub use disk::Disk;
 pub use error::Error;
 pub use key::{Key, KeyKind};
 pub use location::Location;
-pub use open::{AwsSettings, Keys, Options, open};
+pub use open::{AwsSettings, Covered, History, Keys, Options, open};
 pub use reading::{Body, Next, Reading, Window, in_order};
 pub use select::prunes;
 
@@ -40,7 +42,7 @@ pub struct Input {
     pub named: bool,
     /// Which of several sources it is of.
     pub(crate) origin: u16,
-    /// Where it is on disk; empty elsewhere.
+    /// Where it is on disk, if its name does not say.
     pub(crate) path: std::path::PathBuf,
 }
 
@@ -84,6 +86,11 @@ pub trait Source: Sync {
     /// Of these, integrity digests.
     fn digests(&self) -> u64 {
         0
+    }
+
+    /// What the user should know of how it was listed.
+    fn notes(&self) -> &[String] {
+        &[]
     }
 
     /// The whole key or path of an input, also the part above the SOURCE.

@@ -4,8 +4,11 @@
 use super::aws::Aws;
 use super::combined::Combined;
 use super::{Disk, Error, Location, Source};
-use crate::model::{Selection, Stop};
+use crate::model::{Selection, Stop, Timestamp};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 /// How to list an archive and get at it.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +18,41 @@ pub struct Options {
     pub aws: AwsSettings,
     /// Whoever lists or waits for bytes looks at this now and then.
     pub stop: Stop,
+    pub history: History,
+}
+
+/// How an event history is asked.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// It ends here, and reaches back 90 days.
+    pub now: Timestamp,
+    /// Between two requests to one region.
+    pub interval: Duration,
+    /// Of each request.
+    pub attempts: u32,
+    /// The SDK's first pause between two of them; the others grow.
+    pub backoff: Duration,
+    pub covered: Arc<Covered>,
+}
+
+/// How much of its time has been read, over all regions, for whoever shows it.
+#[derive(Debug, Default)]
+pub struct Covered {
+    pub seconds: AtomicU64,
+    /// What there is to read.
+    pub of_seconds: AtomicU64,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            now: Timestamp::default(),
+            interval: Duration::from_millis(500),
+            attempts: 10,
+            backoff: Duration::from_secs(1),
+            covered: Arc::default(),
+        }
+    }
 }
 
 /// What of the AWS configuration was set for this run; the rest comes from the environment, the
@@ -51,9 +89,19 @@ impl std::fmt::Debug for Keys {
 /// # Errors
 /// When one of them is unreachable, or holds nothing to read.
 pub fn open(locations: &[Location], options: &Options) -> Result<Box<dyn Source>, Error> {
+    let Selection { lookup: attribute, max_events, .. } = &options.selection;
+    let is_history = |location: &Location| matches!(location, Location::CloudTrail { .. });
+    if (attribute.is_some() || max_events.is_some()) && !locations.iter().all(is_history) {
+        return Err(Error::Usage {
+            what: "--lookup and --max-events are for cloudtrail:REGION".to_owned(),
+            hint: "files are read whole; --user, --event-name and their like select from them"
+                .to_owned(),
+        });
+    }
     let several = locations.len() > 1;
     let mut folders: Vec<PathBuf> = Vec::new();
     let mut far: Vec<Box<dyn Source>> = Vec::new();
+    let mut regions: Vec<Option<String>> = Vec::new();
     #[cfg(any(feature = "s3", feature = "lookup"))]
     let mut aws = None;
     for location in locations {
@@ -72,8 +120,17 @@ pub fn open(locations: &[Location], options: &Options) -> Result<Box<dyn Source>
                             .to_owned(),
                 });
             }
-            Location::CloudTrail { .. } => far.push(lookup(location, options)?),
+            Location::CloudTrail { region } => regions.push(region.clone()),
         }
+    }
+    if !regions.is_empty() {
+        #[cfg(feature = "lookup")]
+        far.push(lookup(&regions, options, &mut aws)?);
+        #[cfg(not(feature = "lookup"))]
+        return Err(Error::Usage {
+            what: "this build cannot read an event history (feature lookup)".to_owned(),
+            hint: "save it first, as in `aws cloudtrail lookup-events > events.json`".to_owned(),
+        });
     }
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     if !folders.is_empty() {
@@ -104,9 +161,12 @@ fn shared<'a>(aws: &'a mut Option<Aws>, settings: &AwsSettings) -> Result<&'a Aw
     Ok(aws.as_ref().expect("just made"))
 }
 
-fn lookup(location: &Location, _: &Options) -> Result<Box<dyn Source>, Error> {
-    Err(Error::Usage {
-        what: format!("{location}: only folders and files can be read"),
-        hint: "save the pages first, as in `aws cloudtrail lookup-events > events.json`".to_owned(),
-    })
+#[cfg(feature = "lookup")]
+fn lookup(
+    regions: &[Option<String>],
+    options: &Options,
+    aws: &mut Option<Aws>,
+) -> Result<Box<dyn Source>, Error> {
+    let aws = shared(aws, &options.aws)?;
+    Ok(Box::new(super::lookup::Lookup::list(regions, options, aws)?))
 }

@@ -15,18 +15,18 @@ use super::store::Store;
 use crate::archive::{self, Body, Input, Key, Next, Source, Window};
 use crate::decode::{Caps, Decoded, Kind, Rejected, Scratch, decode, decode_reader};
 use crate::model::{Ledger, ReadError, Reject, RejectReason, Selection, Skip, SkipReason, Stop};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// A part takes about this share of what a worker may hold; the rest is for the file in hand and
 /// for the columns while they are written.
 const PART_SHARE: usize = 3;
-/// Text that is held whole takes some three times its size while it is read; what is larger than this
-/// share of a worker's memory is read in pieces.
-const WINDOW_SHARE: usize = 8;
-const WINDOW_LEAST: usize = 4 << 20;
+/// Text that is held whole takes some ten times its size while it is read: itself, its structure and what
+/// the parser makes room for. What is larger than this share of a worker's memory is read in pieces.
+const WINDOW_SHARE: usize = 32;
+const WINDOW_LEAST: usize = 2 << 20;
 /// What is far away is read ahead of the workers by this share of all memory.
 const AHEAD_SHARE: usize = 8;
 
@@ -149,15 +149,14 @@ impl Todo {
     fn of(source: &dyn Source, selection: &Selection, state: &State) -> Self {
         let (inputs, forgotten) = (Vec::new(), Vec::new());
         let mut todo = Self { inputs, pruned: 0, unchanged: 0, forgotten, plan: Plan::default() };
-        let mut known = HashSet::new();
-        for (number, input) in source.inputs().iter().enumerate() {
+        let inputs = source.inputs();
+        for (number, input) in inputs.iter().enumerate() {
             if !input.named && archive::prunes(selection, &Key::parse(&source.key(input))) {
                 todo.pruned += 1;
                 continue;
             }
             todo.plan.files += 1;
-            let account = state.accounts.get(&input.name);
-            known.extend(account.map(|a| a.name.as_str()));
+            let account = state.accounts.get(&*input.name).map(Box::as_ref);
             let same = account.is_some_and(|a| (a.bytes, a.stamp) == (input.bytes, input.stamp));
             if same && account.is_some_and(Account::is_final) {
                 todo.plan.done += 1;
@@ -169,11 +168,12 @@ impl Todo {
             todo.inputs.push(u32::try_from(number).expect("an archive has fewer than 2^32 files"));
         }
         todo.plan.requests = source.requests(source.inputs(), &todo.inputs);
-        for account in state.accounts.values().filter(|a| !known.contains(a.name.as_str())) {
+        let is_gone = |name: &str| inputs.binary_search_by(|i| (*i.name).cmp(name)).is_err();
+        for account in state.accounts.values().filter(|a| is_gone(&a.name)) {
             if account.stored > 0 {
                 todo.plan.gone += 1;
             } else {
-                todo.forgotten.push(account.name.clone());
+                todo.forgotten.push(account.name.to_string());
             }
         }
         todo
@@ -308,7 +308,7 @@ fn account(input: &Input, reading: Reading, decoded: Decoded, filtered: u64) -> 
     });
     Account {
         reading,
-        name: input.name.clone(),
+        name: Arc::from(&*input.name),
         bytes: input.bytes,
         stamp: input.stamp,
         fate,
@@ -345,7 +345,7 @@ fn ledger(source: &dyn Source, todo: &Todo, state: &State, settled: Settled) -> 
         for r in &account.rejected {
             ledger.records.rejected += r.count;
             ledger.rejects.push(Reject {
-                file: r.file.as_ref().unwrap_or(&account.name).clone(),
+                file: r.file.clone().unwrap_or_else(|| account.name.to_string()),
                 reason: r.reason,
                 count: r.count,
                 detail: r.detail.clone(),

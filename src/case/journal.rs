@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(super) const NAME: &str = "journal.ndjson";
 /// Raised when what was written before cannot be gone on with.
@@ -52,7 +53,7 @@ pub(super) struct PartFile {
     pub(super) reading: Reading,
     /// The name in the table where it is another than the file's: a member of an archive.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
-    pub(super) member: Option<String>,
+    pub(super) member: Option<Box<str>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +70,8 @@ pub(super) enum Fate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Account {
     pub(super) reading: Reading,
-    pub(super) name: String,
+    #[serde(with = "shared_text")]
+    pub(super) name: Arc<str>,
     pub(super) bytes: u64,
     pub(super) stamp: i64,
     pub(super) fate: Fate,
@@ -79,8 +81,22 @@ pub(super) struct Account {
     pub(super) filtered: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) duplicate_keys: u64,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) rejected: Vec<Rejected>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub(super) rejected: Box<[Rejected]>,
+}
+
+/// Serde's own way to share texts would be a feature of it that nothing else here wants.
+mod shared_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::sync::Arc;
+
+    pub(super) fn serialize<S: Serializer>(text: &Arc<str>, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(text)
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(from).map(Arc::from)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,8 +152,9 @@ pub(super) enum Line {
 pub(super) struct State {
     pub(super) selection: Selection,
     pub(super) parts: BTreeMap<String, Part>,
-    /// The last reading of every file, by name.
-    pub(super) accounts: BTreeMap<String, Account>,
+    /// The last reading of every file, by name. Boxed, for there are as many as files, and the nodes of a
+    /// map stand half empty.
+    pub(super) accounts: BTreeMap<Arc<str>, Box<Account>>,
     next_part: u64,
     next_reading: Reading,
 }
@@ -152,12 +169,12 @@ impl State {
                 }
                 for account in files {
                     self.next_reading = self.next_reading.max(account.reading + 1);
-                    self.accounts.insert(account.name.clone(), account);
+                    self.accounts.insert(Arc::clone(&account.name), Box::new(account));
                 }
             }
             Line::Forget { files } => {
                 for name in files {
-                    self.accounts.remove(&name);
+                    self.accounts.remove(&*name);
                 }
             }
             Line::Swap { old, new } => {
@@ -189,7 +206,7 @@ impl State {
 
     /// Names of the files whose rows count, by reading.
     pub(super) fn readings(&self) -> HashMap<Reading, &str> {
-        self.accounts.values().map(|a| (a.reading, a.name.as_str())).collect()
+        self.accounts.values().map(|a| (a.reading, &*a.name)).collect()
     }
 }
 
@@ -260,6 +277,14 @@ impl Journal {
     }
 }
 
+/// What the case at `case` is about, if there is one.
+#[must_use]
+pub fn selection(case: &Path) -> Option<Selection> {
+    let text = fs::read(case.join(NAME)).ok()?;
+    let (state, whole) = replay(&text);
+    state.filter(|_| whole > 0).map(|state| state.selection)
+}
+
 /// The state after all whole lines and how many bytes they have; `None` for another format.
 fn replay(text: &[u8]) -> (Option<State>, u64) {
     let (mut state, mut whole) = (State::default(), 0);
@@ -286,7 +311,7 @@ mod tests {
     fn account(reading: Reading, name: &str) -> Account {
         Account {
             reading,
-            name: name.to_owned(),
+            name: name.into(),
             bytes: 1,
             stamp: 2,
             fate: Fate::Ingested,
@@ -295,7 +320,7 @@ mod tests {
             stored: 4,
             filtered: 0,
             duplicate_keys: 0,
-            rejected: Vec::new(),
+            rejected: Box::default(),
         }
     }
 

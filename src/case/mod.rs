@@ -9,6 +9,7 @@ mod columns;
 mod dedupe;
 mod derive;
 mod dry_run;
+mod fetch;
 mod filter;
 mod folder;
 mod identity;
@@ -28,15 +29,19 @@ mod sql;
 #[doc(hidden)]
 pub mod stage;
 mod store;
+mod views;
 
 pub use derive::{arn_account, service_of, user_agent_family};
 pub use dry_run::inflate_only;
+pub use fetch::PartFile;
 pub use ingest::{Options, Plan, Progress, ingest, plan};
+pub use journal::selection;
 pub use manifest::{Manifest, Part};
 pub use query::{Answer, Batch, Cell, QueryError};
 pub use record::{columns as record_columns, print as print_record};
 pub use rows::{Row, Rows};
 pub use scan::Case;
+pub use views::Views;
 
 use crate::model::Selection;
 use std::path::PathBuf;

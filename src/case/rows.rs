@@ -2,16 +2,23 @@
 
 use super::Error;
 use crate::model::{Evidence, Outcome, Timestamp};
+use foldhash::fast::FixedState;
 use polars::prelude::*;
-use std::collections::BTreeMap;
+use polars_arrow::array::{BooleanArray, Utf8ViewArray};
+use std::collections::HashMap;
 
-/// The text columns of a part, held together for random access.
+/// The columns of a part, held together for random access.
 pub struct Rows {
-    texts: BTreeMap<String, StringChunked>,
-    flags: BTreeMap<String, BooleanChunked>,
+    places: HashMap<String, usize, FixedState>,
+    columns: Vec<Column>,
     times: Int64Chunked,
     indexes: UInt32Chunked,
     height: usize,
+}
+
+enum Column {
+    Text(Utf8ViewArray),
+    Flag(BooleanArray),
 }
 
 /// Columns of every row, whatever a rule asks for besides.
@@ -25,24 +32,25 @@ impl Rows {
     }
 
     fn build(frame: &DataFrame) -> PolarsResult<Self> {
-        let (mut texts, mut flags) = (BTreeMap::new(), BTreeMap::new());
+        let (mut places, mut columns) = (HashMap::default(), Vec::new());
         for column in frame.columns() {
             let series = column.as_materialized_series();
-            match series.dtype() {
+            columns.push(match series.dtype() {
                 DataType::String => {
-                    texts.insert(column.name().to_string(), series.str()?.rechunk().into_owned());
+                    Column::Text(series.str()?.rechunk().downcast_as_array().clone())
                 }
                 DataType::Boolean => {
-                    flags.insert(column.name().to_string(), series.bool()?.rechunk().into_owned());
+                    Column::Flag(series.bool()?.rechunk().downcast_as_array().clone())
                 }
-                _ => {}
-            }
+                _ => continue,
+            });
+            places.insert(column.name().to_string(), columns.len() - 1);
         }
         let times = frame.column(ALWAYS[0])?.cast(&DataType::Int64)?;
         let indexes = frame.column(ALWAYS[1])?.cast(&DataType::UInt32)?;
         Ok(Self {
-            texts,
-            flags,
+            places,
+            columns,
             times: times.i64()?.rechunk().into_owned(),
             indexes: indexes.u32()?.rechunk().into_owned(),
             height: frame.height(),
@@ -57,6 +65,10 @@ impl Rows {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.height == 0
+    }
+
+    fn column(&self, name: &str) -> Option<&Column> {
+        Some(&self.columns[*self.places.get(name)?])
     }
 
     #[must_use]
@@ -75,12 +87,18 @@ pub struct Row<'r> {
 impl<'r> Row<'r> {
     #[must_use]
     pub fn text(self, column: &str) -> Option<&'r str> {
-        self.rows.texts.get(column)?.get(self.number)
+        match self.rows.column(column)? {
+            Column::Text(texts) => texts.get(self.number),
+            Column::Flag(_) => None,
+        }
     }
 
     #[must_use]
     pub fn flag(self, column: &str) -> Option<bool> {
-        self.rows.flags.get(column)?.get(self.number)
+        match self.rows.column(column)? {
+            Column::Flag(flags) => flags.get(self.number),
+            Column::Text(_) => None,
+        }
     }
 
     #[must_use]
@@ -118,6 +136,7 @@ impl<'r> Row<'r> {
             outcome: self.outcome(),
             error_code: self.text("error_code").map(str::to_owned),
             target,
+            views: Vec::new(),
         }
     }
 }

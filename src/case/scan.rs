@@ -1,5 +1,6 @@
 //! A case that was made: its manifest, and its events as a lazy table.
 
+use super::fetch::PartFile;
 use super::journal::{self, Table};
 use super::lock::Lock;
 use super::manifest::Manifest;
@@ -92,19 +93,12 @@ impl Case {
         accounts().map_err(Error::table("queried"))
     }
 
-    /// One part, whole, with the columns asked for.
+    /// The part of this number.
     ///
     /// # Errors
-    /// When it cannot be read.
-    pub fn part(&self, path: &Path, columns: &[&str]) -> Result<DataFrame, Error> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
-        let columns = columns.iter().map(|c| (*c).to_owned()).collect();
-        let mut frame = ParquetReader::new(file)
-            .with_columns(Some(columns))
-            .finish()
-            .map_err(Error::table("read"))?;
-        frame.rechunk_mut();
-        Ok(frame)
+    /// When it is not there or is no Parquet file.
+    pub fn part(&self, number: usize) -> Result<PartFile, Error> {
+        PartFile::open(&self.part_paths()[number])
     }
 }
 

@@ -6,10 +6,11 @@
 
 use super::dedupe::{self, Key, PartKeys, Repeats};
 use super::folder::Folder;
-use super::journal::{Journal, Line, Part, State, Table};
+use super::journal::{Journal, Line, Part, PartFile, Reading, State, Table};
 use super::{Error, part, scan};
 use crate::model::Timestamp;
 use polars::prelude::*;
+use std::collections::HashMap;
 
 /// How many rows are beside the table, and why.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,12 +26,14 @@ pub(super) fn settle(
     journal: &mut Journal,
     memory_bytes: u64,
 ) -> Result<Settled, Error> {
-    let (parts, keys) = ranked(folder, &journal.state);
+    let keys = ranked(folder, &journal.state);
+    let parts: Vec<String> = journal.state.parts.keys().cloned().collect();
     let repeats = dedupe::repeats(&keys, memory_bytes)?;
     let Repeats { rows, conflict, amended } = repeats;
     let duplicate = rows.values().map(|rows| rows.len() as u64).sum();
     for (number, (part, keys)) in parts.into_iter().zip(&keys).enumerate() {
         let spare = rows.get(&number).map_or(&[][..], Vec::as_slice);
+        let part = journal.state.parts[&part].clone();
         settle_part(folder, journal, part, (keys, spare))?;
     }
     if journal.state.parts_of(Table::Events).next().is_none() {
@@ -48,29 +51,30 @@ pub(super) fn settle(
     Ok(Settled { duplicate, conflict, amended })
 }
 
-/// All parts, and the rank of every file in them by its name in the table.
-fn ranked(folder: &Folder, state: &State) -> (Vec<Part>, Vec<PartKeys>) {
-    let parts: Vec<Part> = state.parts.values().cloned().collect();
+/// The name of a file in the table; none for one whose rows do not count.
+fn name<'s>(
+    file: &'s PartFile,
+    readings: &HashMap<Reading, &'s str>,
+) -> Option<(&'s str, Option<&'s str>)> {
+    Some((readings.get(&file.reading)?, file.member.as_deref()))
+}
+
+/// For every part, the rank of every file in it by its name in the table.
+fn ranked(folder: &Folder, state: &State) -> Vec<PartKeys> {
     let readings = state.readings();
-    let name = |file: &super::journal::PartFile| {
-        let name = readings.get(&file.reading)?;
-        Some((*name, file.member.clone()))
-    };
-    let mut names: Vec<_> = parts.iter().flat_map(|p| p.files.iter().filter_map(name)).collect();
+    let files = state.parts.values().flat_map(|part| &part.files);
+    let mut names: Vec<_> = files.filter_map(|file| name(file, &readings)).collect();
     names.sort_unstable();
     names.dedup();
     let rank = |file| {
-        let name = name(file)?;
+        let name = name(file, &readings)?;
         Some(names.binary_search(&name).expect("every name is listed") as u32)
     };
-    let keys = parts
-        .iter()
-        .map(|p| PartKeys {
-            path: folder.keys(&p.name),
-            file_ranks: p.files.iter().map(rank).collect(),
-        })
-        .collect();
-    (parts, keys)
+    let keys = state.parts.values().map(|part| PartKeys {
+        path: folder.keys(&part.name),
+        file_ranks: part.files.iter().map(rank).collect(),
+    });
+    keys.collect()
 }
 
 /// Writes the part again if a row of it is not where it should be.

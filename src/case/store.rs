@@ -120,7 +120,10 @@ impl FileSink<'_, '_> {
             }
         };
         if code as usize == files.len() {
-            files.push(PartFile { reading: self.reading, member: self.member.clone() });
+            files.push(PartFile {
+                reading: self.reading,
+                member: self.member.as_deref().map(Box::from),
+            });
         }
         code
     }

@@ -11,7 +11,7 @@ use crate::archive;
 use crate::case::Case;
 use crate::detect::{self, Rules};
 use crate::digest;
-use crate::model::{Report, Run, Severity, Timestamp};
+use crate::model::{Report, RuleLedger, Run, Severity, Timestamp};
 use crate::narrate;
 use crate::report::{self, Format};
 use std::path::{Path, PathBuf};
@@ -27,9 +27,11 @@ pub(super) fn analyze(args: args::Analyze, argv: Vec<String>, ui: &Ui) -> Result
     let file = std::mem::take(&mut settings.select);
     let selection = select::selection(&args.input.select, file, started)?;
     let aws = settings::aws_settings(&settings.aws, &args.input);
-    let options = archive::Options { selection, aws, stop: super::stop() };
+    let (history, stop) = (ingest::history(started), super::stop());
+    let options = archive::Options { selection, aws, stop, history };
     // Bad rules are told before an hour of reading, not after.
-    let rules = load(&settings.rules, ui)?;
+    let mut rules = load(&settings.rules, ui)?;
+    rules.suppress(std::mem::take(&mut settings.suppressions));
     let pool = settings::threads(args.input.threads)?;
     if let Some(stage) = args.input.dry_run {
         return ingest::dry_run(stage, &args.input, &options, &pool, ui);
@@ -45,8 +47,9 @@ pub(super) fn analyze(args: args::Analyze, argv: Vec<String>, ui: &Ui) -> Result
 
 pub(super) fn report(args: args::Report, argv: Vec<String>, ui: &Ui) -> Result<Exit, Failure> {
     let started = now();
-    let settings = Settings::resolve(args.judging, args.narrating, args.aws)?;
-    let rules = load(&settings.rules, ui)?;
+    let mut settings = Settings::resolve(args.judging, args.narrating, args.aws)?;
+    let mut rules = load(&settings.rules, ui)?;
+    rules.suppress(std::mem::take(&mut settings.suppressions));
     let pool = settings::threads(args.threads)?;
     Case::open(&args.case)?;
     let around = || place::report_around(&args.case);
@@ -131,7 +134,7 @@ impl Job {
                 settings: self.settings.shown(&case.manifest.selection),
             },
             ledger,
-            rules,
+            rules: RuleLedger { suppressed: analysis.suppressed, ..rules },
             coverage: analysis.coverage,
             aggregates: analysis.aggregates,
             principals: analysis.principals,

@@ -1,6 +1,6 @@
 //! What was typed. The help texts are the reference manual.
 
-use crate::model::Severity;
+use crate::model::{Attribute, Severity};
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -41,7 +41,7 @@ pub enum Command {
     /// SQL over the events (and findings) of a case
     #[command(after_help = QUERY_EXAMPLES)]
     Query(Query),
-    /// The detection rules: list or explain them
+    /// The detection rules: list, explain, check or try them
     Rules(Rules),
     /// Print shell completions
     #[command(
@@ -54,6 +54,8 @@ const ANALYZE_EXAMPLES: &str = "\
 Examples:
   trailinsight analyze ./AWSLogs
   trailinsight analyze ./AWSLogs --rules ./our-sigma-rules --out /tmp/review
+  trailinsight analyze cloudtrail:all --from 7d
+  trailinsight analyze cloudtrail:us-east-1 --lookup AccessKeyId=AKIAIOSFODNN7EXAMPLE
   trailinsight analyze ./AWSLogs --narrator bedrock --model-id global.anthropic.claude-sonnet-5-5 --bedrock-region eu-west-1
 
 The report is written to --out: report.html, report.md, report.json, findings.jsonl, timeline.csv and
@@ -85,7 +87,8 @@ pub struct Ui {
 
 #[derive(Debug, Group)]
 pub struct Input {
-    /// Trail files: a folder or a file; may be given more than once
+    /// Trail files: a folder or a file; or cloudtrail:REGION, the event history of an account (cloudtrail:all for all
+    /// regions); may be given more than once
     #[arg(required = true, value_name = "SOURCE")]
     pub sources: Vec<String>,
     /// Threads to read with [default: all cores]
@@ -166,9 +169,17 @@ pub struct Select {
     /// Management, Data, Insight or NetworkActivity
     #[arg(long, value_name = "CATEGORY")]
     pub category: Vec<String>,
+    /// Of cloudtrail:REGION, only events with this attribute: Username, AccessKeyId, EventName, EventSource, ReadOnly,
+    /// ResourceName, ResourceType or EventId; case matters, and it may be one only
+    #[arg(long, value_name = "NAME=VALUE", value_parser = Attribute::parse)]
+    pub lookup: Option<Attribute>,
+    /// Of cloudtrail:REGION, the newest N events of each region
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_events: Option<u64>,
 }
 
 #[derive(Debug, Group)]
+#[command(next_help_heading = "Findings")]
 pub struct Judging {
     /// Sigma rules of your own: a file or a folder of *.yml; may be given more than once
     #[arg(long, value_name = "PATH")]
@@ -212,6 +223,7 @@ pub struct Narrating {
 }
 
 #[derive(Debug, Group)]
+#[command(next_help_heading = "Output")]
 pub struct Output {
     /// Folder for the report [default: the report folder the case lies in, else trailinsight-report]
     #[arg(long, value_name = "DIR")]
@@ -229,7 +241,7 @@ pub struct Analyze {
     #[command(flatten)]
     pub input: Input,
     /// Folder for the case [default: OUT/case]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub case: Option<PathBuf>,
     #[command(flatten)]
     pub output: Output,
@@ -248,7 +260,7 @@ pub struct Ingest {
     #[command(flatten)]
     pub aws: Aws,
     /// Folder for the case
-    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    #[arg(long, value_name = "DIR", help_heading = "Output", required_unless_present = "dry_run")]
     pub case: Option<PathBuf>,
 }
 
@@ -309,13 +321,58 @@ pub struct Rules {
 #[derive(Debug, Subcommand)]
 pub enum RulesCommand {
     /// All rules and heuristics, the most severe first
-    List(RulePaths),
+    List {
+        /// Only rules of this level or above
+        #[arg(long, value_parser = severity)]
+        level: Option<Severity>,
+        /// Only rules for this ATT&CK technique, as in T1098 (its sub-techniques too) or T1098.001
+        #[arg(long, value_name = "ID")]
+        technique: Option<String>,
+        /// Only rules that name this service, as in iam
+        #[arg(long, value_name = "NAME")]
+        service: Option<String>,
+        /// A table of rules, rules by ATT&CK technique, or a layer for ATT&CK Navigator
+        #[arg(long, value_enum, default_value = "rules")]
+        format: ListFormat,
+        #[command(flatten)]
+        paths: RulePaths,
+    },
+    /// What is wrong with rules: broken ones (exit code 3), fields and calls that CloudTrail does not have
+    Check {
+        /// Rule files or folders
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Run the events in rule files: those that must fire and those that must not (exit code 3 when one does otherwise)
+    Test {
+        /// Rule files or folders
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// What every rule would have said of a case: hits, findings, first and last
+    Hits {
+        /// Folder of the case
+        #[arg(long, value_name = "DIR")]
+        case: PathBuf,
+        /// Threads to work with [default: all cores]
+        #[arg(long, short = 'j', value_name = "N")]
+        threads: Option<usize>,
+        #[command(flatten)]
+        paths: RulePaths,
+    },
     /// What a rule finds, why it matters and what to do
     Explain {
         name: String,
         #[command(flatten)]
         paths: RulePaths,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    Rules,
+    Coverage,
+    Navigator,
 }
 
 #[derive(Debug, Group)]

@@ -6,13 +6,16 @@ use super::{now, price, select, settings, ui};
 use crate::archive::{self, Location, Source};
 use crate::case::{self, Manifest, Progress};
 use crate::decode::Caps;
+use crate::model::Timestamp;
 use std::path::Path;
 
 pub(super) fn run(args: &args::Ingest, ui: &ui::Ui) -> Result<Exit, Failure> {
     let pool = settings::threads(args.input.threads)?;
     let (select, aws) = settings::for_reading(&args.aws, &args.input)?;
-    let selection = select::selection(&args.input.select, select, now())?;
-    let options = archive::Options { selection, aws, stop: super::stop() };
+    let now = now();
+    let selection = select::selection(&args.input.select, select, now)?;
+    let (history, stop) = (history(now), super::stop());
+    let options = archive::Options { selection, aws, stop, history };
     if let Some(stage) = args.input.dry_run {
         return dry_run(stage, &args.input, &options, &pool, ui);
     }
@@ -41,12 +44,17 @@ pub(super) fn dry_run(
     }
     let total: u64 = source.inputs().iter().map(|i| i.bytes).sum();
     let files = source.inputs().len();
-    let reading = ui.reading();
+    let reading = ui.reading(&options.history.covered);
     reading.begin(&case::Plan { files: files as u64, bytes: total, ..case::Plan::default() });
     let inflated = case::inflate_only(&*source, &Caps::default(), pool, &reading);
     reading.finish();
     ui.stdout(format!("{files} files, {total} bytes, {inflated} inflated\n").as_bytes())?;
     Ok(Exit::Done)
+}
+
+/// How an event history is asked: it ends now.
+pub(super) fn history(now: Timestamp) -> archive::History {
+    archive::History { now, ..Default::default() }
 }
 
 /// Whole, or some input lost.
@@ -58,15 +66,21 @@ pub(super) fn exit(manifest: &Manifest) -> Exit {
 pub(super) fn read(
     input: &args::Input,
     case: &Path,
-    (options, pool): (archive::Options, &rayon::ThreadPool),
+    (mut options, pool): (archive::Options, &rayon::ThreadPool),
     ui: &ui::Ui,
 ) -> Result<Manifest, Failure> {
     let memory_bytes = settings::memory(input.memory.as_deref())?;
+    // The last 30 days of a case are those of the day on which it was begun.
+    let begun = case::selection(case).filter(|begun| !input.fresh && *begun == options.selection);
+    options.selection = begun.unwrap_or(options.selection);
     let listing = ui.step("listing files");
     let source = open(&input.sources, &options)?;
     drop(listing);
+    for note in source.notes() {
+        ui.note(note);
+    }
     tracing::info!(files = source.inputs().len(), "ingest");
-    let reading = ui.reading();
+    let reading = ui.reading(&options.history.covered);
     let (caps, fresh) = (Caps::default(), input.fresh);
     let archive::Options { selection, stop, .. } = options;
     let options = case::Options { memory_bytes, caps, selection, fresh, stop };
@@ -84,7 +98,10 @@ pub(super) fn read(
 
 fn open(sources: &[String], options: &archive::Options) -> Result<Box<dyn Source>, Failure> {
     let locations: Result<Vec<Location>, _> = sources.iter().map(|s| Location::parse(s)).collect();
-    Ok(archive::open(&locations?, options)?)
+    archive::open(&locations?, options).map_err(|error| {
+        let stopped = options.stop.is_asked();
+        if stopped { case::Error::Stopped.into() } else { error.into() }
+    })
 }
 
 fn nothing(manifest: &Manifest) -> Failure {

@@ -9,6 +9,7 @@ mod price;
 mod query;
 mod rows;
 mod rules;
+mod rules_test;
 mod select;
 mod settings;
 mod ui;

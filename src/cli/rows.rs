@@ -4,8 +4,10 @@
 use super::failure::Failure;
 use super::ui::{self, Ui};
 use crate::case::{Answer, Cell};
+use crate::model::Timestamp;
 use crate::report::escape;
 use crate::report::visible;
+use comfy_table::ColumnConstraint;
 use serde_json::value::RawValue;
 use std::io::Write;
 
@@ -39,6 +41,11 @@ pub(super) fn table(
         let mut table = ui::table();
         table.set_header(&names);
         table.add_rows(&rows);
+        for (at, column) in table.column_iter_mut().enumerate() {
+            if is_time(&rows, at) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
         writeln!(out, "{table}")?;
     } else {
         blocks(&names, &rows, out)?;
@@ -67,9 +74,16 @@ fn least_width(names: &[String], rows: &[Vec<String>]) -> usize {
     let column = |at: usize| {
         let longest = rows.iter().map(|row| length(&row[at])).max().unwrap_or_default();
         // Names of columns are one word each and must not break; values may, once they are readable.
-        longest.min(READABLE_CHARS).max(length(&names[at])) + MARGIN_CHARS
+        let least = if is_time(rows, at) { longest } else { longest.min(READABLE_CHARS) };
+        least.max(length(&names[at])) + MARGIN_CHARS
     };
     (0..names.len()).map(column).sum()
+}
+
+/// A column of times: one that is broken cannot be read or copied.
+fn is_time(rows: &[Vec<String>], at: usize) -> bool {
+    let is_time = |text: &String| text.ends_with('Z') && Timestamp::parse(text).is_some();
+    rows.iter().all(|row| row[at].is_empty() || is_time(&row[at]))
 }
 
 fn blocks(names: &[String], rows: &[Vec<String>], out: &mut impl Write) -> Result<(), Failure> {

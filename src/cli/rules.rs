@@ -1,15 +1,21 @@
-//! `rules list` and `rules explain`.
+//! `rules list`, `explain`, `check` and `hits`.
 
 use super::analyze;
-use super::args::{RulePaths, RulesCommand};
+use super::args::{ListFormat, RulePaths, RulesCommand};
 use super::failure::{Exit, Failure};
+use super::rules_test;
 use super::settings;
 use super::ui::{self, Ui};
 use crate::analyze::anomaly::HEURISTICS;
-use crate::detect::{Meta, Rules};
+use crate::case::Case;
+use crate::detect::{self, Meta, Remark, Rules};
+use crate::model::{Finding, Timestamp};
 use crate::report::visible;
 use comfy_table::ColumnConstraint;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 
 /// What the columns of the list need to be read, with what a table draws around them.
 const LEVEL_CHARS: usize = 17;
@@ -21,7 +27,25 @@ pub(super) fn run(command: RulesCommand, ui: &Ui) -> Result<Exit, Failure> {
         analyze::load(&settings::rules(paths.config.as_deref(), paths.rules)?, ui)
     };
     let text = match command {
-        RulesCommand::List(paths) => list(&load(paths)?),
+        RulesCommand::List { level, technique, service, format, paths } => {
+            let rules = load(paths)?;
+            let chosen: Vec<&Meta> = rules
+                .metas()
+                .iter()
+                .filter(|m| level.is_none_or(|level| m.severity >= level))
+                .filter(|m| technique.as_deref().is_none_or(|id| is_of_technique(m, id)))
+                .filter(|m| service.as_ref().is_none_or(|name| m.services.contains(name)))
+                .collect();
+            let all = level.is_none() && technique.is_none() && service.is_none();
+            match format {
+                ListFormat::Rules => list(chosen, all),
+                ListFormat::Coverage => coverage(&chosen),
+                ListFormat::Navigator => navigator(&chosen),
+            }
+        }
+        RulesCommand::Check { paths } => return check(&paths, ui),
+        RulesCommand::Test { paths } => return rules_test::run(&paths, ui),
+        RulesCommand::Hits { case, threads, paths } => hits(&case, threads, &load(paths)?)?,
         RulesCommand::Explain { name, paths } => explain(&name, &load(paths)?)?,
     };
     ui.stdout(text.as_bytes())?;
@@ -29,8 +53,7 @@ pub(super) fn run(command: RulesCommand, ui: &Ui) -> Result<Exit, Failure> {
 }
 
 /// A table on a terminal; elsewhere one line per rule, parted by tabs, for programs to cut.
-fn list(rules: &Rules) -> String {
-    let mut metas: Vec<&Meta> = rules.metas().iter().collect();
+fn list(mut metas: Vec<&Meta>, with_heuristics: bool) -> String {
     metas.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.name.cmp(&b.name)));
     let rows = metas.into_iter().map(|meta| {
         let level = meta.severity.to_string();
@@ -38,7 +61,8 @@ fn list(rules: &Rules) -> String {
         [name, level, title, meta.attack.join(" "), meta.cis.join(" ")]
     });
     let none = String::new;
-    let rows = rows.chain(HEURISTICS.iter().map(|h| {
+    let heuristics = HEURISTICS.iter().filter(|_| with_heuristics);
+    let rows = rows.chain(heuristics.map(|h| {
         [h.name.to_owned(), "(heuristic)".to_owned(), h.title.to_owned(), none(), none()]
     }));
     if !std::io::stdout().is_terminal() {
@@ -62,6 +86,84 @@ fn list(rules: &Rules) -> String {
     format!("{table}\n")
 }
 
+fn is_of_technique(meta: &Meta, id: &str) -> bool {
+    let id = id.to_uppercase();
+    let is = |t: &String| *t == id || t.strip_prefix(&id).is_some_and(|rest| rest.starts_with('.'));
+    meta.attack.iter().any(is)
+}
+
+/// Rules by technique.
+fn by_technique<'m>(metas: &[&'m Meta]) -> BTreeMap<&'m str, Vec<&'m str>> {
+    let mut rules: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for meta in metas {
+        for technique in &meta.attack {
+            rules.entry(technique).or_default().push(&meta.name);
+        }
+    }
+    rules
+}
+
+/// One line a technique: its id, how many rules, and which.
+fn coverage(metas: &[&Meta]) -> String {
+    let row = |(id, rules): (&str, Vec<&str>)| {
+        format!("{}\t{}\t{}\n", visible(id), rules.len(), visible(&rules.join(" ")))
+    };
+    by_technique(metas).into_iter().map(row).collect()
+}
+
+/// A layer as ATT&CK Navigator reads it: a technique's score is the number of its rules.
+fn navigator(metas: &[&Meta]) -> String {
+    let techniques = by_technique(metas);
+    let most = techniques.values().map(Vec::len).max().unwrap_or(1);
+    let techniques = techniques.iter().map(|(id, rules)| {
+        serde_json::json!({"techniqueID": id, "score": rules.len(), "comment": rules.join(", ")})
+    });
+    let layer = serde_json::json!({
+        "name": "trailinsight",
+        "description": "Techniques that the rules are tagged with; the score is how many rules there are",
+        "versions": {"layer": "4.5", "navigator": "5.1.0"},
+        "domain": "enterprise-attack",
+        "techniques": techniques.collect::<Vec<_>>(),
+        "gradient": {"colors": ["#ffffff", "#66b1ff"], "minValue": 0, "maxValue": most},
+    });
+    format!("{layer:#}\n")
+}
+
+/// One line a remark, as compilers write them.
+fn check(paths: &[PathBuf], ui: &Ui) -> Result<Exit, Failure> {
+    let remarks = detect::check(paths)?;
+    let mut out = String::new();
+    for Remark { file, line, is_error, text } in &remarks {
+        let kind = if *is_error { "error" } else { "warning" };
+        out += &format!("{}:{line}: {kind}: {}\n", visible(file), visible(text));
+    }
+    ui.stdout(out.as_bytes())?;
+    let is_broken = remarks.iter().any(|r| r.is_error);
+    Ok(if is_broken { Exit::InputLost } else { Exit::Done })
+}
+
+/// One line a rule with hits, the most first, parted by tabs.
+fn hits(case: &Path, threads: Option<usize>, rules: &Rules) -> Result<String, Failure> {
+    let case = Case::open(case)?;
+    let pool = settings::threads(threads)?;
+    let found = detect::run(&case, rules, &case.accounts()?, &pool)?;
+    let mut by_rule: BTreeMap<&str, (u64, u64, &Finding, Timestamp)> = BTreeMap::new();
+    for finding in &found.findings {
+        let of = by_rule.entry(&finding.rule).or_insert((0, 0, finding, finding.last));
+        (of.0, of.1, of.3) = (of.0 + finding.count, of.1 + 1, of.3.max(finding.last));
+        if finding.first < of.2.first {
+            of.2 = finding;
+        }
+    }
+    let mut rows: Vec<_> = by_rule.into_iter().collect();
+    rows.sort_by_key(|(name, of)| (Reverse(of.0), *name));
+    let row = |(name, (events, findings, first, last)): (&str, (u64, u64, &Finding, Timestamp))| {
+        let (name, first) = (visible(name), first.first);
+        format!("{name}\t{events}\t{findings}\t{first}\t{last}\n")
+    };
+    Ok(rows.into_iter().map(row).collect())
+}
+
 fn explain(name: &str, rules: &Rules) -> Result<String, Failure> {
     if let Some(heuristic) = HEURISTICS.iter().find(|h| h.name == name) {
         return Ok(format!("{}\n", heuristic.page()));
@@ -77,13 +179,20 @@ fn explain(name: &str, rules: &Rules) -> Result<String, Failure> {
         ("ATT&CK", meta.attack.join(", ")),
         ("Stages", stages.join(", ")),
         ("CIS AWS Foundations", meta.cis.join(", ")),
+        ("Services", meta.services.join(", ")),
         ("Author", meta.author.clone().unwrap_or_default()),
+        ("Id", meta.id.clone().unwrap_or_default()),
+        ("Licence", meta.license.clone().unwrap_or_default()),
     ] {
         if !list.is_empty() {
             out += &format!("{label}: {list}\n");
         }
     }
     out += &format!("\nWhat to do: {}\n", meta.remediation);
+    out += "\nHow it decides:\n";
+    for line in meta.logic().lines() {
+        out += &format!("  {line}\n");
+    }
     for (label, list) in
         [("What fools it", &meta.false_positives), ("References", &meta.references)]
     {

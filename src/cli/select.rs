@@ -57,6 +57,8 @@ pub(super) fn selection(typed: &Select, file: File, now: Timestamp) -> Result<Se
         event_source: Patterns::sources(file.event_source.unless(&typed.event_source)),
         read_only: Patterns::new(read_only),
         category: Patterns::new(file.category.unless(&typed.category)),
+        lookup: typed.lookup.clone(),
+        max_events: typed.max_events,
     };
     if let (Some(from), Some(to)) = (&selection.from, &selection.to)
         && from.at >= to.at

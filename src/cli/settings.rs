@@ -4,7 +4,7 @@
 use super::args::{self, Judging, Narrating, Narrator};
 use super::failure::{Exit, Failure};
 use crate::archive::AwsSettings;
-use crate::model::{Selection, Severity};
+use crate::model::{Selection, Severity, Suppression, Timestamp};
 use crate::narrate::{self, Choice};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -37,6 +37,42 @@ struct File {
     endpoint_url: Option<String>,
     profile: Option<String>,
     select: Option<super::select::File>,
+    suppress: Option<Vec<Suppress>>,
+}
+
+/// `[[suppress]]`: as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Suppress {
+    rule: Option<String>,
+    principal: Option<String>,
+    resource: Option<String>,
+    /// A date of TOML, or text.
+    until: Option<toml::Value>,
+    reason: String,
+}
+
+impl Suppress {
+    fn resolve(self) -> Result<Suppression, Failure> {
+        let bad = |what: &str| Failure::new(Exit::Usage, format!("{FILE}: suppress: {what}"));
+        let Self { rule, principal, resource, until, reason } = self;
+        if rule.is_none() && principal.is_none() && resource.is_none() {
+            return Err(bad(
+                "wants a rule, a principal or a resource, or it would keep out everything",
+            ));
+        }
+        let until = until.map(|value| match value {
+            toml::Value::String(text) => text,
+            toml::Value::Datetime(date) => date.to_string(),
+            _ => "something else".to_owned(),
+        });
+        let at = |text: &String| {
+            Timestamp::parse(text)
+                .ok_or_else(|| bad(&format!("until: expected a date as in 2026-12-31, got {text}")))
+        };
+        let until = until.as_ref().map(at).transpose()?;
+        Ok(Suppression { rule, principal, resource, until, reason, events: 0 })
+    }
 }
 
 /// What is in force.
@@ -49,6 +85,7 @@ pub(super) struct Settings {
     pub(super) digest_tokens: usize,
     pub(super) narrate: narrate::Settings,
     pub(super) aws: args::Aws,
+    pub(super) suppressions: Vec<Suppression>,
 }
 
 impl Settings {
@@ -76,7 +113,9 @@ impl Settings {
             ..defaults
         };
         let digest = crate::digest::Options::default();
+        let suppress = file.suppress.unwrap_or_default().into_iter().map(Suppress::resolve);
         Ok(Self {
+            suppressions: suppress.collect::<Result<_, _>>()?,
             select: file.select.unwrap_or_default(),
             rules,
             top: judging.top.or(file.top).unwrap_or(TOP),

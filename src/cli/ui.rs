@@ -3,14 +3,17 @@
 
 use super::args;
 use super::failure::Failure;
+use crate::archive::Covered;
 use crate::case::{Plan, Progress};
 use crate::model::{Ledger, Report, Severity};
 use crate::report::visible;
 use comfy_table::{ContentArrangement, Table, TableComponent, presets};
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressState, ProgressStyle};
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Findings and principals named in the summary.
@@ -20,6 +23,7 @@ const SUMMARY_PRINCIPALS: usize = 3;
 const SHOWN_REJECTS: usize = 5;
 /// Where output is no terminal, tables are as wide as the narrowest we promise to fit.
 const PLAIN_WIDTH: u16 = 80;
+const REDRAW: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Where logs of the command line come from; always let through, since they are what a person would see.
 const TARGET: &str = "trailinsight::ui";
@@ -98,15 +102,27 @@ impl Ui {
     }
 
     /// Bars on a terminal, a note of what is in the case already anywhere.
-    pub(super) fn reading(&self) -> Reading<'_> {
+    pub(super) fn reading(&self, covered: &Arc<Covered>) -> Reading<'_> {
         let bar = if self.live { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let style =
-            ProgressStyle::with_template("reading {bar:14} {percent:>3}%  {msg}  ETA {eta}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            ProgressStyle::with_template("reading {bar:14} {percent:>3}%  {days}{msg}  ETA {eta}");
+        let of_days = covered.clone();
+        let days = move |_: &ProgressState, out: &mut dyn fmt::Write| {
+            let days = |seconds: &AtomicU64| seconds.load(Ordering::Relaxed) as f64 / 86_400.0;
+            let (done, all) = (days(&of_days.seconds), days(&of_days.of_seconds));
+            if all > 0.0 {
+                // Nobody to tell when there is no room.
+                let _ = write!(out, "{done:.1}/{all:.0} days  ");
+            }
+        };
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style.with_key("days", days));
         Reading {
             ui: self,
             bar,
             files: AtomicU64::new(0),
+            by_days: AtomicBool::new(false),
+            covered: covered.clone(),
             done: AtomicU64::new(0),
             records: AtomicU64::new(0),
             began: Instant::now(),
@@ -149,7 +165,7 @@ impl Ui {
         ));
         for reject in ledger.rejects.iter().take(SHOWN_REJECTS) {
             let lost = if reject.count > 0 {
-                format!(", {} records", reject.count)
+                format!(", {}", counted(reject.count, "record"))
             } else {
                 String::new()
             };
@@ -204,13 +220,17 @@ impl Ui {
         let risky = report.principals.iter().filter(|p| p.risk > 0.0).take(SUMMARY_PRINCIPALS);
         for principal in risky {
             self.note(&format!(
-                "risk {:>5.1}  {} ({} events)",
+                "risk {:>5.1}  {} ({})",
                 principal.risk,
                 principal.id,
-                HumanCount(principal.events)
+                counted(principal.events, "event")
             ));
         }
     }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{} {what}{}", HumanCount(count), if count == 1 { "" } else { "s" })
 }
 
 /// Files and records, on one line where that fits.
@@ -293,6 +313,8 @@ pub(super) struct Reading<'u> {
     bar: ProgressBar,
     /// To read in this run; what was done before counts neither here nor in the rate.
     files: AtomicU64,
+    by_days: AtomicBool,
+    covered: Arc<Covered>,
     done: AtomicU64,
     records: AtomicU64,
     began: Instant,
@@ -315,6 +337,18 @@ impl Progress for Reading<'_> {
             let requests = count(plan.requests.get);
             self.ui.note(&format!("to read: {objects} objects, {bytes}, in {requests} requests"));
         }
+        // Of days of an event history nobody knows the size; how much of them is read is known.
+        if plan.bytes == 0 && !self.bar.is_hidden() {
+            self.by_days.store(true, Ordering::Relaxed);
+            let (bar, covered) = (self.bar.clone(), self.covered.clone());
+            std::thread::spawn(move || {
+                while !bar.is_finished() {
+                    bar.set_length(covered.of_seconds.load(Ordering::Relaxed));
+                    bar.set_position(covered.seconds.load(Ordering::Relaxed));
+                    std::thread::sleep(REDRAW);
+                }
+            });
+        }
         if plan.done > 0 {
             let (done, files) = (count(plan.done), count(plan.files));
             self.ui.note(&format!("resuming: {done} of {files} files are already in the case"));
@@ -334,7 +368,10 @@ impl Progress for Reading<'_> {
     fn file(&self, compressed_bytes: u64, _: u64, records: u64) {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let records = self.records.fetch_add(records, Ordering::Relaxed) + records;
-        self.bar.inc(compressed_bytes);
+        let by_days = self.by_days.load(Ordering::Relaxed);
+        if !by_days {
+            self.bar.inc(compressed_bytes);
+        }
         if self.bar.is_hidden() {
             return;
         }
@@ -344,12 +381,9 @@ impl Progress for Reading<'_> {
             reason = "a rate for eyes"
         )]
         let rate = (records as f64 / self.began.elapsed().as_secs_f64().max(0.001)) as u64;
-        self.bar.set_message(format!(
-            "{}/{} files {} events/s",
-            HumanCount(done),
-            HumanCount(self.files.load(Ordering::Relaxed)),
-            HumanCount(rate)
-        ));
+        let (done, files) = (HumanCount(done), HumanCount(self.files.load(Ordering::Relaxed)));
+        let read = if by_days { String::new() } else { format!("{done}/{files} files ") };
+        self.bar.set_message(format!("{read}{} events/s", HumanCount(rate)));
     }
 }
 

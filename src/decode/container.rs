@@ -9,7 +9,7 @@ use super::envelope::Envelope;
 use super::parser::Parser;
 use super::record::{NAMES, Record};
 use super::walk::{Cursor, Value};
-use super::{Caps, Decoded, Rejected, Sink, aggregated};
+use super::{Caps, Decoded, Rejected, Sink, aggregated, cut};
 use crate::model::RejectReason;
 use memchr::memmem;
 
@@ -18,10 +18,13 @@ const WRAPS_MAX: usize = 8;
 /// More top-level keys than any record has; each further one makes reading it slower.
 const KEYS_MAX: usize = 4096;
 
+const FIRST_KEY: &[u8] = b"\"eventVersion\"";
+
 /// Lists whose every element is meant to hold a record.
 pub(super) const LISTS: [&str; 4] = ["Records", "Events", "logEvents", "hits"];
 
 /// Takes documents apart and keeps the account.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about what was read")]
 pub(super) struct Reader<'s, S> {
     sink: &'s mut S,
     pub(super) caps: Caps,
@@ -34,6 +37,10 @@ pub(super) struct Reader<'s, S> {
     pub(super) recognized: bool,
     /// Some of it could not be read.
     pub(super) faulty: bool,
+    /// How records of this file or member begin: the first key of the first sound one. By it the next is
+    /// found behind damage.
+    pub(super) first_key: Vec<u8>,
+    is_first: bool,
     /// An integrity digest was in it.
     pub(super) digest: bool,
 }
@@ -48,6 +55,8 @@ impl<'s, S: Sink> Reader<'s, S> {
             seen_before: 0,
             recognized: false,
             faulty: false,
+            first_key: FIRST_KEY.to_vec(),
+            is_first: true,
             digest: false,
         }
     }
@@ -61,6 +70,7 @@ impl<'s, S: Sink> Reader<'s, S> {
         self.sink.pause();
         self.sink.member(name);
         self.member = Some(name.to_owned());
+        self.is_first = true;
     }
 
     pub(super) fn reject(&mut self, reason: RejectReason, count: u64, detail: &str) {
@@ -208,6 +218,11 @@ impl<'s, S: Sink> Reader<'s, S> {
                 self.decoded.seen += 1;
                 self.decoded.pushed += 1;
                 self.decoded.duplicate_keys += u64::from(record.duplicate_keys);
+                if std::mem::take(&mut self.is_first) {
+                    let key = cut::first_key(raw).unwrap_or(FIRST_KEY);
+                    self.first_key.clear();
+                    self.first_key.extend_from_slice(key);
+                }
                 self.sink.record(record);
             }
             Err(reason) => {
@@ -235,7 +250,8 @@ impl<'s, S: Sink> Reader<'s, S> {
             let key = cursor.key();
             match (key, cursor.peek()) {
                 (list, Value::Array { len }) if LISTS.contains(&list) && level < WRAPS_MAX => {
-                    self.recognized |= list == "Records";
+                    // An event history may be empty.
+                    self.recognized |= list == "Records" || list == "Events" && len == 0;
                     found = true;
                     self.units(len, cursor, nested);
                 }

@@ -2,7 +2,7 @@
 //! strings.
 
 use super::container::LISTS;
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memmem};
 
 /// Follows brackets and strings through text that may come in pieces.
 #[derive(Debug, Default, Clone)]
@@ -129,6 +129,28 @@ fn list_named(text: &[u8]) -> Option<&[u8]> {
     let name = LISTS.iter().find(|name| text.starts_with(name.as_bytes()))?;
     let rest = text[name.len()..].strip_prefix(b"\"")?.trim_ascii_start();
     rest.strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"[")
+}
+
+/// The first key of the object that `text` begins with, in its quotes.
+pub(super) fn first_key(text: &[u8]) -> Option<&[u8]> {
+    let inside = text.strip_prefix(b"{")?.trim_ascii_start();
+    let quote = memchr(b'"', inside.strip_prefix(b"\"")?)?;
+    Some(&inside[..quote + 2])
+}
+
+/// Where the next object behind the first byte begins with `key`.
+pub(super) fn next_start(text: &[u8], key: &[u8]) -> Option<usize> {
+    memmem::find_iter(text, key).find_map(|at| start_before(text, at))
+}
+
+/// The last such place.
+pub(super) fn last_start(text: &[u8], key: &[u8]) -> Option<usize> {
+    memmem::rfind_iter(text, key).find_map(|at| start_before(text, at))
+}
+
+fn start_before(text: &[u8], key: usize) -> Option<usize> {
+    let before = text[..key].trim_ascii_end();
+    (before.len() > 1 && before.ends_with(b"{")).then(|| before.len() - 1)
 }
 
 /// What stands at a place in a sequence of values.

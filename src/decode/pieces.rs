@@ -12,8 +12,9 @@ use crate::model::RejectReason;
 use std::io::{self, Read};
 
 /// Text parsed at a time: large enough to be fast, small enough to stay in the cache that counts.
-const BATCH_BYTES: usize = 4 << 20;
-const NEXT_RECORD: &[u8] = b"{\"eventVersion\"";
+const BATCH_BYTES: usize = 1 << 20;
+/// The beginning of a record is looked for in this much text that was looked at before.
+const SEAM_BYTES: usize = 256;
 
 /// Values that are parsed together, as one list.
 pub(super) struct Batch<'x, 's, S> {
@@ -79,12 +80,8 @@ impl<'x, 's, S: Sink> Batch<'x, 's, S> {
 
     /// Reads what cannot be parsed record by record, and tells that it was so.
     fn salvage(&mut self, text: &[u8], fault: &Fault) {
-        let before = self.reader.told();
-        salvage::records(text, self.reader, self.parser, self.nested);
-        if self.reader.told() == before && fault.reason != RejectReason::TooDeep {
-            self.reader.fault(fault.reason, &fault.detail);
-        }
-        self.reader.faulty = true;
+        let Self { reader, parser, nested, .. } = self;
+        salvage::records(text, None, Some(fault), reader, (parser, nested));
     }
 
     fn broken(&mut self, text: &[u8]) {
@@ -103,8 +100,15 @@ struct Place {
     whole: bool,
     /// What has to be left when the list ends that was entered.
     list: Option<Scanner>,
-    /// A value that is stepped over without being held.
-    skip: Option<Scanner>,
+    /// What is stepped over without being held.
+    skip: Option<Skip>,
+}
+
+enum Skip {
+    /// The rest of a value.
+    Value(Scanner),
+    /// Everything up to the next record.
+    ToRecord,
 }
 
 /// Reads `input` to its end. An error of `input` ends it like the end does, and is given back.
@@ -116,20 +120,32 @@ pub(super) fn read<S: Sink>(
     let (mut batch, window) = Batch::new(reader, scratch);
     let (mut place, mut outcome) = (Place::default(), Ok(()));
     loop {
-        if place.skip.is_some() && !skip(&mut place, window) {
+        if place.skip.is_some() && !skip(&mut place, window, &batch.reader.first_key) {
             refill(input, &mut batch, window, &mut place, &mut outcome);
             continue;
         }
         let in_list = place.list.is_some();
         match cut::next(window, &mut place.at, in_list, place.whole) {
+            // No record, or several of which one lost a bracket.
+            Piece::Value(value) if in_list && value.len() > batch.reader.caps.record_bytes => {
+                batch.broken(value);
+            }
             Piece::Value(value) => batch.push(value),
             Piece::Junk(line) => {
                 batch.flush();
                 let line = String::from_utf8_lossy(&line[..line.len().min(60)]).into_owned();
                 batch.reader.reject(RejectReason::NotARecord, 1, &format!("a line: {line}"));
             }
-            Piece::Broken(text) => batch.broken(text),
-            Piece::ListEnd => place.skip = place.list.take().filter(|rest| !rest.is_at_top()),
+            Piece::Broken(text) => {
+                place.at -= text.len();
+                if !past_damage(&mut batch, window, &mut place) {
+                    refill(input, &mut batch, window, &mut place, &mut outcome);
+                }
+            }
+            Piece::ListEnd => {
+                let rest = place.list.take().filter(|rest| !rest.is_at_top());
+                place.skip = rest.map(Skip::Value);
+            }
             Piece::Nothing if place.whole => break,
             Piece::Unfinished if place.whole => {
                 let rest = &window[place.at..];
@@ -148,21 +164,25 @@ pub(super) fn read<S: Sink>(
     outcome
 }
 
-/// Goes on over a value that is stepped over; whether its end is reached. Where a record begins
-/// before that, a bracket or quote was lost, and it is the end.
-fn skip(place: &mut Place, window: &[u8]) -> bool {
-    let Some(scanner) = &mut place.skip else { return true };
+/// Goes on over what is stepped over; whether its end is reached. Where a record begins before that,
+/// a bracket or quote was lost, and it is the end.
+fn skip(place: &mut Place, window: &[u8], first_key: &[u8]) -> bool {
+    let Some(skip) = &mut place.skip else { return true };
     let rest = &window[place.at..];
-    let next = rest.get(1..).and_then(|rest| memchr::memmem::find(rest, NEXT_RECORD));
-    let next = next.map(|next| next + 1);
-    match (scanner.feed(&rest[..next.unwrap_or(rest.len())]), next) {
-        (End::At(len) | End::Lost(len), _) | (End::Open, Some(len)) => place.at += len,
-        (End::Open, None) => {
-            place.at = window.len();
-            if !place.whole {
-                return false;
-            }
-        }
+    let next = cut::next_start(rest, first_key);
+    // A beginning that is cut in two is seen when there is more.
+    let seam = if place.whole { 0 } else { SEAM_BYTES.min(rest.len()) };
+    let rest = &rest[..next.unwrap_or(rest.len() - seam)];
+    let end = match skip {
+        Skip::Value(scanner) => scanner.feed(rest),
+        Skip::ToRecord => End::Open,
+    };
+    place.at += match end {
+        End::At(len) | End::Lost(len) => len,
+        End::Open => rest.len(),
+    };
+    if end == End::Open && next.is_none() && !place.whole {
+        return false;
     }
     place.skip = None;
     true
@@ -182,22 +202,50 @@ fn step_into<S: Sink>(batch: &mut Batch<'_, '_, S>, window: &[u8], place: &mut P
         place.at += start;
         return true;
     }
-    if place.list.is_some()
-        && rest.len() > batch.reader.caps.record_bytes
-        && let Some(next) = memchr::memmem::find(&rest[1..], NEXT_RECORD)
-    {
-        batch.broken(&rest[..=next]);
-        place.at += next + 1;
+    let caps = &batch.reader.caps;
+    let most_bytes = if place.list.is_some() { caps.record_bytes } else { caps.window_bytes };
+    if rest.len() <= most_bytes {
+        return false;
+    }
+    // A bracket was lost: all that may hold records is gone through one by one, and not begin by
+    // begin, each of which might be followed to the end of the window.
+    if let Some(last) = cut::last_start(rest, &batch.reader.first_key) {
+        batch.broken(&rest[..last]);
+        place.at += last;
         return true;
     }
-    if rest.len() < batch.reader.caps.window_bytes {
+    if rest.len() <= batch.reader.caps.window_bytes {
         return false;
     }
     batch.flush();
     let detail = format!("more than {} bytes in one value", rest.len());
     batch.reader.recognized |= looks_like_records(rest);
     batch.reader.reject(RejectReason::OverRecordCap, 1, &detail);
-    place.skip = Some(Scanner::default());
+    place.skip = Some(Skip::Value(Scanner::default()));
+    true
+}
+
+/// Gets past a value that cannot end, up to where the next record begins: what is in between may be
+/// mended. Whether that is within the window.
+fn past_damage<S: Sink>(batch: &mut Batch<'_, '_, S>, window: &[u8], place: &mut Place) -> bool {
+    let rest = &window[place.at..];
+    match cut::next_start(rest, &batch.reader.first_key) {
+        Some(next) => {
+            batch.broken(&rest[..next]);
+            place.at += next;
+        }
+        None if place.whole => {
+            batch.broken(rest);
+            place.at = window.len();
+        }
+        None if rest.len() <= batch.reader.caps.record_bytes => return false,
+        None => {
+            let seen = rest.len() - SEAM_BYTES.min(rest.len());
+            batch.broken(&rest[..seen]);
+            place.at += seen;
+            place.skip = Some(Skip::ToRecord);
+        }
+    }
     true
 }
 

@@ -6,41 +6,44 @@
 
 use super::container::Reader;
 use super::cut::{self, End};
-use super::parser::Parser;
+use super::parser::{Fault, Parser};
 use super::record::Record;
 use super::{Sink, text};
 use crate::model::RejectReason;
-use memchr::memmem;
-use std::ops::Range;
 
 /// Searching for ends that are not there may cost this many times the text before it is cut short,
 /// and as much again before it is given up, so that no text takes quadratic time.
 const SEARCHES: usize = 16;
 /// How far is searched then: a record of a usual size.
 const SHORT_SEARCH_BYTES: usize = 4 << 10;
-const FIRST_KEY: &[u8] = b"\"eventVersion\"";
 
 struct Search<'r> {
     raw: &'r [u8],
-    /// How records of this text begin: the first key of the first sound one.
-    first_key: Vec<u8>,
     cap_bytes: usize,
     budget_bytes: usize,
     short_budget_bytes: usize,
 }
 
-/// Pushes what can be saved of `raw`, from the beginning of its list of records on.
+/// Pushes what can be saved of `raw`, from `at` or else the beginning of its list of records on, and
+/// tells of the `fault` in it where nothing else was told; none if that is told already.
 pub(super) fn records<S: Sink>(
     raw: &[u8],
+    at: Option<usize>,
+    fault: Option<&Fault>,
     reader: &mut Reader<'_, S>,
-    parser: &mut Parser,
-    nested: &mut [Parser],
+    (parser, nested): (&mut Parser, &mut [Parser]),
 ) {
-    records_from(cut::list_start(raw).unwrap_or(0), raw, reader, parser, nested);
+    let before = reader.told();
+    let at = at.or_else(|| cut::list_start(raw)).unwrap_or(0);
+    records_from(at, raw, reader, parser, nested);
+    reader.faulty = true;
+    let untold = fault.filter(|f| reader.told() == before && f.reason != RejectReason::TooDeep);
+    if let Some(fault) = untold {
+        reader.fault(fault.reason, &fault.detail);
+    }
 }
 
-/// Pushes what can be saved of `raw` from `at` on.
-pub(super) fn records_from<S: Sink>(
+fn records_from<S: Sink>(
     mut at: usize,
     raw: &[u8],
     reader: &mut Reader<'_, S>,
@@ -49,7 +52,6 @@ pub(super) fn records_from<S: Sink>(
 ) {
     let mut search = Search {
         raw,
-        first_key: FIRST_KEY.to_vec(),
         cap_bytes: reader.caps.record_bytes,
         budget_bytes: raw.len().saturating_mul(SEARCHES),
         short_budget_bytes: raw.len().saturating_mul(SEARCHES),
@@ -62,7 +64,6 @@ pub(super) fn records_from<S: Sink>(
         let (reason, detail) = match search.end(start) {
             Ok(end) => match read(&raw[start..end], reader, parser, nested) {
                 Ok(()) => {
-                    search.learn(start..end);
                     at = end;
                     continue;
                 }
@@ -80,7 +81,7 @@ pub(super) fn records_from<S: Sink>(
                         at = start + list;
                         continue;
                     }
-                    at = search.next_start(start + 1).filter(|next| *next < end).unwrap_or(end);
+                    at = next(raw, start, reader).filter(|next| *next < end).unwrap_or(end);
                     (fault.reason, fault.detail)
                 }
             },
@@ -91,7 +92,7 @@ pub(super) fn records_from<S: Sink>(
                     at = end;
                     continue;
                 }
-                at = search.next_start(start + 1).unwrap_or(raw.len());
+                at = next(raw, start, reader).unwrap_or(raw.len());
                 (reason, "record without an end".to_owned())
             }
         };
@@ -138,22 +139,11 @@ impl Search<'_> {
             _ => None,
         }
     }
+}
 
-    fn learn(&mut self, record: Range<usize>) {
-        let inside = self.raw[record.start + 1..record.end].trim_ascii_start();
-        if let Some(quote) = inside.get(1..).and_then(|key| memchr::memchr(b'"', key)) {
-            self.first_key = inside[..quote + 2].to_vec();
-        }
-    }
-
-    /// The next opening brace with the first key of a record behind it.
-    fn next_start(&self, from: usize) -> Option<usize> {
-        let rest = &self.raw[from..];
-        memmem::find_iter(rest, &self.first_key).find_map(|key| {
-            let before = rest[..key].trim_ascii_end();
-            before.ends_with(b"{").then(|| from + before.len() - 1)
-        })
-    }
+/// Where the next record may begin behind the bracket at `start`.
+fn next<S: Sink>(raw: &[u8], start: usize, reader: &Reader<'_, S>) -> Option<usize> {
+    Some(start + cut::next_start(&raw[start..], &reader.first_key)?)
 }
 
 /// Reads one object; what is merely badly spelled is put right first.
@@ -162,7 +152,7 @@ fn read<S: Sink>(
     reader: &mut Reader<'_, S>,
     parser: &mut Parser,
     nested: &mut [Parser],
-) -> Result<(), super::parser::Fault> {
+) -> Result<(), Fault> {
     let mut unit = |object: &[u8], reader: &mut Reader<'_, S>| {
         parser.parse(object, |cursor| reader.unit(cursor, &mut Record::default(), nested))
     };

@@ -45,6 +45,8 @@ impl Packing {
 pub(super) struct Pass<'p, S> {
     scratch: &'p mut Scratch,
     reader: Reader<'p, S>,
+    /// Text up to this size is held whole.
+    held_bytes: usize,
     /// What may still be inflated.
     left_bytes: usize,
     layers: usize,
@@ -55,10 +57,19 @@ pub(super) struct Pass<'p, S> {
 
 impl<'p, S: Sink> Pass<'p, S> {
     pub(super) fn new(caps: &Caps, scratch: &'p mut Scratch, sink: &'p mut S) -> Self {
+        let held_bytes = caps.window_bytes;
         // A record of legal size must fit the window.
         let caps = Caps { window_bytes: caps.window_bytes.max(caps.record_bytes), ..*caps };
         let (left_bytes, reader) = (caps.inflated_bytes, Reader::new(&caps, sink));
-        Self { scratch, reader, left_bytes, layers: 0, recognized: false, faulty: false }
+        Self {
+            scratch,
+            reader,
+            held_bytes,
+            left_bytes,
+            layers: 0,
+            recognized: false,
+            faulty: false,
+        }
     }
 
     pub(super) fn finish(mut self) -> Decoded {
@@ -110,7 +121,7 @@ impl<'p, S: Sink> Pass<'p, S> {
 
     /// A file, or a member of one, of unknown size.
     pub(super) fn reader(&mut self, input: &mut dyn Read) {
-        let window = self.reader.caps.window_bytes;
+        let window = self.held_bytes;
         let mut head = Vec::new();
         let outcome = input.take(window as u64 + 1).read_to_end(&mut head);
         if let Err(error) = outcome {
@@ -151,7 +162,7 @@ impl<'p, S: Sink> Pass<'p, S> {
 
     fn gzip(&mut self, bytes: &[u8]) {
         let mut raw = std::mem::take(&mut self.scratch.raw);
-        let room = self.left_bytes.min(self.reader.caps.window_bytes);
+        let room = self.left_bytes.min(self.held_bytes);
         let outcome = inflate::gunzip(bytes, room, &mut raw);
         match outcome {
             Err(fault) if fault.reason == RejectReason::OverInflateCap => {
@@ -295,12 +306,7 @@ impl<'p, S: Sink> Pass<'p, S> {
         reader.recognized = true;
         reader.decoded.inflated_bytes += raw.len() as u64;
         if let Err(Stop { fault, at }) = outcome {
-            let before = reader.told();
-            salvage::records_from(at, raw, reader, parser, nested);
-            reader.faulty = true;
-            if reader.told() == before && fault.reason != RejectReason::TooDeep {
-                reader.fault(fault.reason, &fault.detail);
-            }
+            salvage::records(raw, Some(at), Some(&fault), reader, (parser, nested));
         }
         true
     }
@@ -349,16 +355,11 @@ impl<'p, S: Sink> Pass<'p, S> {
         if is_sequence(raw) {
             return self.pieces(raw, &mut io::empty());
         }
-        let before = self.reader.told();
         if damaged || container::looks_like_records(raw) {
             let Scratch { parser, nested, .. } = &mut *self.scratch;
-            salvage::records(raw, &mut self.reader, parser, nested);
-            self.reader.faulty = true;
-        } else if self.reader.member.is_some() {
-            return;
-        }
-        let is_told = damaged || self.reader.told() != before;
-        if !is_told && fault.reason != RejectReason::TooDeep {
+            let untold = (!damaged).then_some(&fault);
+            salvage::records(raw, None, untold, &mut self.reader, (parser, nested));
+        } else if self.reader.member.is_none() && fault.reason != RejectReason::TooDeep {
             self.reader.fault(fault.reason, &fault.detail);
         }
     }

@@ -9,8 +9,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Names that [`field`] answers to, without the `trailinsight.` in front.
-#[cfg(test)]
-const FIELDS: [&str; 7] = [
+pub(super) const FIELDS: [&str; 7] = [
     "foreign_accounts",
     "foreign_kms_key",
     "public_grant",

@@ -1,13 +1,16 @@
 //! What rules found so far, from any thread and in any order, and what follows once all events were seen: first-seen
 //! rules speak, correlations slide their windows, and the events they mean are looked at once more.
 
-use super::group::{GroupKey, Groups};
+use super::Detections;
+use super::candidates::Candidate;
+use super::group::Groups;
+use super::look::Archive;
 use super::new_terms::Terms;
 use super::row::{SigmaEvent, hash};
 use super::rules::{Feed, Rules};
 use super::windows::{MAX_SIGHTINGS, Names, Place, Sighting};
-use super::{Archive, target};
 use crate::case;
+use crate::model::Suppression;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
@@ -20,6 +23,8 @@ pub(super) struct Found {
     terms: Vec<Terms>,
     /// When the first event of each account was.
     starts: BTreeMap<u64, i64>,
+    /// Events by suppression.
+    suppressed: Vec<u64>,
 }
 
 impl Found {
@@ -28,25 +33,34 @@ impl Found {
             sightings: rules.correlations.iter().map(|_| Vec::new()).collect(),
             names: rules.correlations.iter().map(|_| Names::new()).collect(),
             terms: rules.new_terms.iter().map(|_| Terms::default()).collect(),
+            suppressed: vec![0; rules.suppressions.len()],
             ..Self::default()
         }
     }
 
-    /// Evaluates all rules on one event.
-    pub(super) fn look(&mut self, rules: &Rules, event: &SigmaEvent<'_>, place: Place) {
-        if !rules.new_terms.is_empty() {
-            let (account, time) = (event.account(), event.row.time().0);
+    /// Evaluates one rule on one event, unless it is known to be hit.
+    pub(super) fn ask(
+        &mut self,
+        rules: &Rules,
+        candidate: &Candidate,
+        event: &SigmaEvent<'_>,
+        place: Place,
+    ) {
+        let rule = &rules.events[candidate.rule as usize];
+        if !candidate.is_hit && !rule.test.hits(event) {
+            return;
+        }
+        if let Some(meta) = rule.meta {
+            self.hit(rules, meta, event, None);
+        }
+        self.feed(rules, &rule.feeds, event, place);
+    }
+
+    /// When the first event of each account was.
+    pub(super) fn start(&mut self, starts: impl Iterator<Item = (u64, i64)>) {
+        for (account, time) in starts {
             let start = self.starts.entry(account).or_insert(time);
             *start = time.min(*start);
-        }
-        for rule in &rules.events {
-            if !rule.test.hits(event) {
-                continue;
-            }
-            if let Some(meta) = rule.meta {
-                self.hit(rules, meta, event, None);
-            }
-            self.feed(rules, &rule.feeds, event, place);
         }
     }
 
@@ -54,15 +68,15 @@ impl Found {
     fn hit(&mut self, rules: &Rules, rule: usize, event: &SigmaEvent<'_>, of: Option<u64>) {
         let meta = &rules.metas()[rule];
         let target = meta.target.as_deref().and_then(|path| event.first_text(path));
-        let target = target.or_else(|| event.request().and_then(target::of));
-        let text = |column, other: &str| event.row.text(column).unwrap_or(other).to_owned();
-        let key = GroupKey {
-            rule,
-            of,
-            principal: text("actor", "unknown"),
-            account: text("recipient_account_id", ""),
-        };
-        self.groups.hit(key, meta.severity, event.row.evidence(target));
+        let target = target.or_else(|| event.target());
+        let hit = event.hit(target.as_deref());
+        let covers = |s: &Suppression| s.covers(&meta.name, hit.principal, hit.target, hit.time);
+        if let Some(number) = rules.suppressions.iter().position(covers) {
+            self.suppressed[number] += 1;
+            return;
+        }
+        let resource = hit.target.filter(|_| meta.per_resource);
+        self.groups.hit((rule, of, resource), meta, &hit);
     }
 
     fn feed(&mut self, rules: &Rules, feeds: &[Feed], event: &SigmaEvent<'_>, place: Place) {
@@ -112,10 +126,10 @@ impl Found {
         for ((rule, mine), theirs) in rules.new_terms.iter().zip(&mut self.terms).zip(other.terms) {
             rule.rule.merge(mine, theirs);
         }
-        for (account, time) in other.starts {
-            let start = self.starts.entry(account).or_insert(time);
-            *start = time.min(*start);
+        for (mine, theirs) in self.suppressed.iter_mut().zip(other.suppressed) {
+            *mine += theirs;
         }
+        self.start(other.starts.into_iter());
         self
     }
 
@@ -124,21 +138,32 @@ impl Found {
         mut self,
         rules: &Rules,
         archive: &Archive<'_>,
-    ) -> Result<(Groups, Vec<String>), case::Error> {
+    ) -> Result<Detections, case::Error> {
         let mut chosen: Vec<(Place, (usize, Option<u64>))> = Vec::new();
         let terms = std::mem::take(&mut self.terms);
         for (of, terms) in rules.new_terms.iter().zip(terms) {
             let told = of.rule.told(&terms, &self.starts);
             chosen.extend(told.iter().filter_map(|place| Some((*place, (of.meta?, None)))));
             if !of.feeds.is_empty() {
-                let told: Vec<(Place, Place)> = told.into_iter().map(|p| (p, p)).collect();
-                archive.revisit(&told, |event, at| self.feed(rules, &of.feeds, event, *at))?;
+                let told: Vec<(Place, ())> = told.into_iter().map(|place| (place, ())).collect();
+                let again = archive.revisit(rules, &told, |found, event, place, ()| {
+                    found.feed(rules, &of.feeds, event, place);
+                })?;
+                self = self.merge(rules, again);
             }
         }
         let not_applied = self.correlate(rules, &mut chosen);
         chosen.sort_unstable();
-        archive.revisit(&chosen, |event, (meta, of)| self.hit(rules, *meta, event, *of))?;
-        Ok((self.groups, not_applied))
+        let again = archive.revisit(rules, &chosen, |found, event, _, (meta, of)| {
+            found.hit(rules, *meta, event, *of);
+        })?;
+        self = self.merge(rules, again);
+        let (findings, steps) = self.groups.into_findings(rules.metas());
+        let mut suppressions = rules.suppressions.clone();
+        for (suppression, events) in suppressions.iter_mut().zip(self.suppressed) {
+            suppression.events = events;
+        }
+        Ok(Detections { findings, steps, not_applied, suppressions })
     }
 
     /// Slides all windows; adds the events of findings to `chosen`, and answers with what there was too much of.

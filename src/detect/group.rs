@@ -1,30 +1,33 @@
-//! Hits to findings: a rule that hits 9,000 times is one finding with a count, first, last and a few
-//! chosen events.
+//! Hits to findings: a rule that hits 9,000 times is one finding with a count, first, last and a few chosen
+//! events. Hits of one rule by one principal in one account (or on one thing, where the rule says so) are one, unless
+//! a long pause parts them.
 //!
 //! Everything kept of a hit is bounded and merges in any order to the same result, so rows can be
-//! looked at on every thread.
+//! looked at on every thread. Texts are only copied where they are new: most hits are like one before.
 
+use super::keep::{COUNTED, Distinct, Firsts, Smallest};
 use super::meta::Meta;
+use super::row::hash;
+use super::step::Step;
 use crate::model::{
     CALLS, Call, Evidence, Finding, Outcome, SEVERAL, Severity, TimelineRow, Timestamp,
 };
+use foldhash::fast::FixedState;
 use sha2::{Digest, Sha256};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 
 /// Events kept of a finding besides the last one.
 const EVIDENCE: usize = 9;
 /// Distinct targets and addresses kept.
 const DISTINCT: usize = 10;
-/// Distinct targets counted.
-const COUNTED: usize = 10_000;
 /// What to do about calls that changed nothing, whatever they were meant to change.
 const ATTEMPT_REMEDY: &str = "These calls changed nothing. Ask the owner of the principal what they were for; unless that explains them, deactivate its keys or revoke its sessions, and read what else it did.";
-/// Events and targets kept of one step of the timeline.
-const STEP_SAMPLES: usize = 3;
+/// A pause longer than this ends a finding: what comes every week is one, what came in spring and again in autumn is two.
+const PAUSE_SECONDS: i64 = 14 * 24 * 60 * 60;
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupKey {
     /// Place of the rule in the list.
     pub rule: usize,
@@ -32,95 +35,49 @@ pub struct GroupKey {
     pub of: Option<u64>,
     pub principal: String,
     pub account: String,
+    /// What was acted on, of a rule that tells things apart.
+    pub resource: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct StepKey {
-    service: String,
-    event_name: String,
-    outcome: Outcome,
-    source_ip: String,
-    region: String,
+/// One event as a finding sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Hit<'h> {
+    pub time: Timestamp,
+    pub event_id: &'h str,
+    pub file: &'h str,
+    pub index: u32,
+    pub event_name: &'h str,
+    pub service: &'h str,
+    pub region: &'h str,
+    pub account: &'h str,
+    pub principal: &'h str,
+    pub source_ip: &'h str,
+    pub user_agent_family: &'h str,
+    pub outcome: Outcome,
+    pub error_code: Option<&'h str>,
+    pub target: Option<&'h str>,
 }
 
-/// The `DISTINCT` (or so) smallest of many, whatever order they come in.
-#[derive(Debug, Clone)]
-struct Smallest<K: Ord, V> {
-    items: BTreeMap<K, V>,
-    room: usize,
-}
-
-impl<K: Ord, V> Smallest<K, V> {
-    fn new(room: usize) -> Self {
-        Self { items: BTreeMap::new(), room }
-    }
-
-    fn insert(&mut self, key: K, value: V) {
-        self.items.entry(key).or_insert(value);
-        if self.items.len() > self.room {
-            self.items.pop_last();
+impl Hit<'_> {
+    fn evidence(&self) -> Evidence {
+        Evidence {
+            event_id: self.event_id.to_owned(),
+            time: self.time,
+            file: self.file.to_owned(),
+            index: self.index,
+            event_name: self.event_name.to_owned(),
+            service: self.service.to_owned(),
+            region: self.region.to_owned(),
+            account: self.account.to_owned(),
+            principal: self.principal.to_owned(),
+            source_ip: self.source_ip.to_owned(),
+            user_agent_family: self.user_agent_family.to_owned(),
+            outcome: self.outcome,
+            error_code: self.error_code.map(str::to_owned),
+            target: self.target.map(str::to_owned),
+            views: Vec::new(),
         }
     }
-}
-
-/// The first few distinct texts by the time they were first seen.
-#[derive(Debug, Clone)]
-struct Firsts {
-    seen: BTreeMap<String, Timestamp>,
-    room: usize,
-}
-
-impl Firsts {
-    fn new(room: usize) -> Self {
-        Self { seen: BTreeMap::new(), room }
-    }
-
-    fn insert(&mut self, text: &str, at: Timestamp) {
-        match self.seen.get_mut(text) {
-            Some(first) => *first = at.min(*first),
-            None => _ = self.seen.insert(text.to_owned(), at),
-        }
-        if self.seen.len() > self.room {
-            let last = self.seen.iter().map(|(text, at)| (*at, text.clone())).max();
-            let (_, text) = last.expect("there are more than none");
-            self.seen.remove(&text);
-        }
-    }
-
-    fn in_order(&self) -> Vec<String> {
-        let mut order: Vec<(Timestamp, &String)> =
-            self.seen.iter().map(|(t, at)| (*at, t)).collect();
-        order.sort();
-        order.into_iter().map(|(_, text)| text.clone()).collect()
-    }
-}
-
-/// How many distinct texts there are, up to [`COUNTED`], in bounded room and in any order.
-#[derive(Debug, Clone, Default)]
-struct Distinct(BTreeSet<u64>);
-
-impl Distinct {
-    fn insert(&mut self, text: &str) {
-        let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
-        self.merge(Self(BTreeSet::from([hasher.finish()])));
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.0.extend(other.0);
-        while self.0.len() > COUNTED {
-            self.0.pop_last();
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Step {
-    first: Timestamp,
-    last: Timestamp,
-    count: u64,
-    targets: Firsts,
-    evidence: Smallest<(Timestamp, String), ()>,
 }
 
 #[derive(Debug, Clone)]
@@ -130,68 +87,112 @@ struct Group {
     count: u64,
     severity: Severity,
     outcomes: BTreeMap<Outcome, u64>,
-    /// By service and name.
-    calls: BTreeMap<(String, String), u64>,
+    /// By a hash of service and name, which are in it.
+    calls: HashMap<u64, Call, FixedState>,
     regions: BTreeSet<String>,
     targets: Firsts,
     distinct_targets: Distinct,
     ips: Firsts,
     evidence: Smallest<(Timestamp, String, String, u32), Evidence>,
     last_event: Evidence,
-    steps: BTreeMap<StepKey, Step>,
+    /// By a hash of their keys.
+    steps: HashMap<u64, Step, FixedState>,
 }
 
-/// Hits of many rows, grouped.
+/// Hits of one key, parted where a pause is.
+#[derive(Debug, Clone)]
+struct Stretches {
+    key: GroupKey,
+    groups: Vec<Group>,
+}
+
+/// Hits of many rows, grouped; by a hash of their keys.
 #[derive(Debug, Clone, Default)]
-pub struct Groups(BTreeMap<GroupKey, Group>);
+pub struct Groups(HashMap<u64, Stretches, FixedState>);
 
 impl Groups {
-    /// Adds one hit. `severity` is the rule's own level.
-    pub fn hit(&mut self, key: GroupKey, severity: Severity, event: Evidence) {
-        let severity =
-            if event.outcome == Outcome::Succeeded { severity } else { severity.one_lower() };
-        let single = Group::of(severity, event);
-        self.merge_one(key, single);
-    }
-
-    fn merge_one(&mut self, key: GroupKey, group: Group) {
-        match self.0.get_mut(&key) {
-            Some(mine) => mine.merge(group),
-            None => _ = self.0.insert(key, group),
+    /// Adds one hit of the rule (`of` a group of a correlation, on a thing where the rule tells things apart). An attempt
+    /// at what the rule finds is one level lower.
+    pub fn hit(
+        &mut self,
+        (rule, of, resource): (usize, Option<u64>, Option<&str>),
+        meta: &Meta,
+        hit: &Hit<'_>,
+    ) {
+        let whole = meta.is_about_failure || hit.outcome == Outcome::Succeeded;
+        let severity = if whole { meta.severity } else { meta.severity.one_lower() };
+        let number = hash((rule, of, hit.principal, hit.account, resource));
+        let stretches = self.0.entry(number).or_insert_with(|| Stretches {
+            key: GroupKey {
+                rule,
+                of,
+                principal: hit.principal.to_owned(),
+                account: hit.account.to_owned(),
+                resource: resource.map(str::to_owned),
+            },
+            groups: Vec::new(),
+        });
+        let near = |group: &Group| {
+            group.first <= hit.time.plus_seconds(PAUSE_SECONDS)
+                && hit.time <= group.last.plus_seconds(PAUSE_SECONDS)
+        };
+        let place = stretches.groups.iter().position(near).unwrap_or_else(|| {
+            stretches.groups.push(Group::new(hit));
+            stretches.groups.len() - 1
+        });
+        stretches.groups[place].add(severity, hit);
+        if stretches.groups.len() > 1 {
+            stretches.join();
         }
     }
 
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
-        for (key, group) in other.0 {
-            self.merge_one(key, group);
+        if self.0.is_empty() {
+            return other;
+        }
+        #[expect(clippy::iter_over_hash_type, reason = "merged by key, in any order")]
+        for (number, stretches) in other.0 {
+            match self.0.get_mut(&number) {
+                Some(mine) => mine.merge(stretches),
+                None => _ = self.0.insert(number, stretches),
+            }
         }
         self
     }
 
     /// A correlation whose group is of several principals is told of the one with the most hits.
-    fn of_one_principal(self) -> Self {
-        let mut counts: BTreeMap<(usize, u64), BTreeMap<&str, u64>> = BTreeMap::new();
-        let mut accounts: BTreeMap<(usize, u64), BTreeSet<String>> = BTreeMap::new();
-        for (key, group) in &self.0 {
-            let Some(of) = key.of else { continue };
-            let counts = counts.entry((key.rule, of)).or_default();
-            *counts.entry(&key.principal).or_default() += group.count;
-            accounts.entry((key.rule, of)).or_default().insert(key.account.clone());
+    fn in_order(self) -> BTreeMap<GroupKey, Stretches> {
+        type Of = (usize, u64);
+        let mut counts: BTreeMap<Of, BTreeMap<&str, u64>> = BTreeMap::new();
+        let mut accounts: BTreeMap<Of, BTreeSet<String>> = BTreeMap::new();
+        let mut all: Vec<&Stretches> = self.0.values().collect();
+        all.sort_by(|a, b| a.key.cmp(&b.key));
+        for stretches in all {
+            let Some(of) = stretches.key.of else { continue };
+            let (of, key) = ((stretches.key.rule, of), &stretches.key);
+            let count: u64 = stretches.groups.iter().map(|g| g.count).sum();
+            *counts.entry(of).or_default().entry(&key.principal).or_default() += count;
+            accounts.entry(of).or_default().insert(key.account.clone());
         }
         let most = |counts: &BTreeMap<&str, u64>| {
             let most = counts.iter().max_by_key(|(name, count)| (**count, Reverse(**name)));
             most.map(|(name, _)| (*name).to_owned()).expect("a group has hits")
         };
-        let principals: BTreeMap<(usize, u64), String> =
+        let principals: BTreeMap<Of, String> =
             counts.iter().map(|(of, counts)| (*of, most(counts))).collect();
-        let mut whole = Self::default();
-        for (mut key, group) in self.0 {
+        let mut whole: BTreeMap<GroupKey, Stretches> = BTreeMap::new();
+        #[expect(clippy::iter_over_hash_type, reason = "merged by key, in any order")]
+        for (_, mut stretches) in self.0 {
+            let key = &mut stretches.key;
             if let Some(of) = key.of.take() {
                 key.principal.clone_from(&principals[&(key.rule, of)]);
                 key.account = one_or_several(&accounts[&(key.rule, of)]);
             }
-            whole.merge_one(key, group);
+            match whole.get_mut(&stretches.key) {
+                Some(mine) => mine.merge(stretches),
+                None => _ = whole.insert(stretches.key.clone(), stretches),
+            }
         }
         whole
     }
@@ -200,64 +201,91 @@ impl Groups {
     #[must_use]
     pub fn into_findings(self, metas: &[Meta]) -> (Vec<Finding>, Vec<TimelineRow>) {
         let (mut findings, mut steps) = (Vec::new(), Vec::new());
-        for (key, group) in self.of_one_principal().0 {
+        for (key, mut stretches) in self.in_order() {
             let meta = &metas[key.rule];
-            let finding = group.finding(&key, meta);
-            steps.extend(group.timeline(&key, &finding));
-            findings.push(finding);
+            stretches.groups.sort_by_key(|group| group.first);
+            for (number, group) in stretches.groups.iter().enumerate() {
+                let finding = group.finding(&key, meta, number > 0);
+                steps.extend(group.timeline(&key, &finding));
+                findings.push(finding);
+            }
         }
         (findings, steps)
     }
 }
 
+impl Stretches {
+    fn merge(&mut self, other: Self) {
+        self.groups.extend(other.groups);
+        self.join();
+    }
+
+    /// Puts together what no pause parts.
+    fn join(&mut self) {
+        self.groups.sort_by_key(|group| group.first);
+        let mut joined: Vec<Group> = Vec::with_capacity(self.groups.len());
+        for group in self.groups.drain(..) {
+            match joined.last_mut() {
+                Some(last) if group.first <= last.last.plus_seconds(PAUSE_SECONDS) => {
+                    last.merge(group);
+                }
+                _ => joined.push(group),
+            }
+        }
+        self.groups = joined;
+    }
+}
+
 impl Group {
-    fn of(severity: Severity, event: Evidence) -> Self {
-        let at = event.time;
-        let (mut targets, mut ips) = (Firsts::new(DISTINCT), Firsts::new(DISTINCT));
-        let mut distinct_targets = Distinct::default();
-        if let Some(target) = &event.target {
-            targets.insert(target, at);
-            distinct_targets.insert(target);
-        }
-        if !event.source_ip.is_empty() {
-            ips.insert(&event.source_ip, at);
-        }
-        let step_key = StepKey {
-            service: event.service.clone(),
-            event_name: event.event_name.clone(),
-            outcome: event.outcome,
-            source_ip: event.source_ip.clone(),
-            region: event.region.clone(),
-        };
-        let mut step = Step {
-            first: at,
-            last: at,
-            count: 1,
-            targets: Firsts::new(STEP_SAMPLES + 1),
-            evidence: Smallest::new(STEP_SAMPLES),
-        };
-        if let Some(target) = &event.target {
-            step.targets.insert(target, at);
-        }
-        step.evidence.insert((at, event.event_id.clone()), ());
-        let mut evidence = Smallest::new(EVIDENCE);
-        evidence
-            .insert((at, event.event_id.clone(), event.file.clone(), event.index), event.clone());
+    /// Of no hits yet; this will be the first.
+    fn new(hit: &Hit<'_>) -> Self {
         Self {
-            first: at,
-            last: at,
-            count: 1,
-            severity,
-            outcomes: BTreeMap::from([(event.outcome, 1)]),
-            calls: BTreeMap::from([((event.service.clone(), event.event_name.clone()), 1)]),
-            regions: BTreeSet::from([event.region.clone()]),
-            targets,
-            distinct_targets,
-            ips,
-            evidence,
-            last_event: event,
-            steps: BTreeMap::from([(step_key, step)]),
+            first: hit.time,
+            last: hit.time,
+            count: 0,
+            severity: Severity::Informational,
+            outcomes: BTreeMap::new(),
+            calls: HashMap::default(),
+            regions: BTreeSet::new(),
+            targets: Firsts::new(DISTINCT),
+            distinct_targets: Distinct::default(),
+            ips: Firsts::new(DISTINCT),
+            evidence: Smallest::new(EVIDENCE),
+            last_event: hit.evidence(),
+            steps: HashMap::default(),
         }
+    }
+
+    fn add(&mut self, severity: Severity, hit: &Hit<'_>) {
+        let at = hit.time;
+        self.first = self.first.min(at);
+        self.last = self.last.max(at);
+        self.count += 1;
+        self.severity = self.severity.max(severity);
+        *self.outcomes.entry(hit.outcome).or_default() += 1;
+        let call = self.calls.entry(hash((hit.service, hit.event_name)));
+        let new =
+            || Call { service: hit.service.to_owned(), name: hit.event_name.to_owned(), count: 0 };
+        call.or_insert_with(new).count += 1;
+        if !self.regions.contains(hit.region) {
+            self.regions.insert(hit.region.to_owned());
+        }
+        if let Some(target) = hit.target {
+            self.targets.insert(target, at);
+            self.distinct_targets.insert(target);
+        }
+        if !hit.source_ip.is_empty() {
+            self.ips.insert(hit.source_ip, at);
+        }
+        if self.evidence.takes(|(last, ..)| at <= *last) {
+            let key = (at, hit.event_id.to_owned(), hit.file.to_owned(), hit.index);
+            self.evidence.insert(key, hit.evidence());
+        }
+        if (at, hit.event_id, hit.file, hit.index) > order(&self.last_event) {
+            self.last_event = hit.evidence();
+        }
+        let key = (hit.service, hit.event_name, hit.outcome, hit.source_ip, hit.region);
+        self.steps.entry(hash(key)).or_insert_with(|| Step::new(hit)).add(hit);
     }
 
     fn merge(&mut self, other: Self) {
@@ -268,43 +296,49 @@ impl Group {
         for (outcome, count) in other.outcomes {
             *self.outcomes.entry(outcome).or_default() += count;
         }
-        for (call, count) in other.calls {
-            *self.calls.entry(call).or_default() += count;
+        #[expect(clippy::iter_over_hash_type, reason = "added up by key, in any order")]
+        for (number, call) in other.calls {
+            match self.calls.get_mut(&number) {
+                Some(mine) => mine.count += call.count,
+                None => _ = self.calls.insert(number, call),
+            }
         }
         self.regions.extend(other.regions);
-        for (text, at) in other.targets.seen {
-            self.targets.insert(&text, at);
-        }
+        self.targets.merge(&other.targets);
         self.distinct_targets.merge(other.distinct_targets);
-        for (text, at) in other.ips.seen {
-            self.ips.insert(&text, at);
-        }
+        self.ips.merge(&other.ips);
         for (key, event) in other.evidence.items {
             self.evidence.insert(key, event);
         }
         if order(&other.last_event) > order(&self.last_event) {
             self.last_event = other.last_event;
         }
-        for (key, step) in other.steps {
-            match self.steps.get_mut(&key) {
+        #[expect(clippy::iter_over_hash_type, reason = "merged by key, in any order")]
+        for (number, step) in other.steps {
+            match self.steps.get_mut(&number) {
                 Some(mine) => mine.merge(step),
-                None => _ = self.steps.insert(key, step),
+                None => _ = self.steps.insert(number, step),
             }
         }
     }
 
-    fn finding(&self, key: &GroupKey, meta: &Meta) -> Finding {
+    /// `is_later`: after a pause, and so not the first finding of its key.
+    fn finding(&self, key: &GroupKey, meta: &Meta, is_later: bool) -> Finding {
         let mut evidence: Vec<Evidence> = self.evidence.items.values().cloned().collect();
         if evidence.iter().all(|e| order(e) != order(&self.last_event)) {
             evidence.push(self.last_event.clone());
         }
         let outcome = outcome(&self.outcomes);
+        let is_attempt = is_attempt(outcome) && !meta.is_about_failure;
         let calls = self.calls();
+        let since = is_later.then(|| self.first.to_string());
+        let parts = [&meta.name, &key.principal, &key.account];
+        let parts = parts.into_iter().chain(&key.resource).chain(&since);
         Finding {
-            id: id(&[&meta.name, &key.principal, &key.account]),
+            id: id(&parts.map(String::as_str).collect::<Vec<_>>()),
             number: 0,
             rule: meta.name.clone(),
-            title: title(&meta.title, outcome),
+            title: if is_attempt { title(&meta.title, outcome) } else { meta.title.clone() },
             kind: meta.kind,
             severity: self.severity,
             principal: key.principal.clone(),
@@ -318,11 +352,10 @@ impl Group {
             cis: meta.cis.clone(),
             stages: meta.stages.clone(),
             summary: self.summary(key, &calls),
-            remediation: if is_attempt(outcome) { ATTEMPT_REMEDY } else { &meta.remediation }
-                .to_owned(),
+            remediation: if is_attempt { ATTEMPT_REMEDY } else { &meta.remediation }.to_owned(),
             calls: calls.into_iter().take(CALLS).collect(),
             targets: self.targets.in_order(),
-            targets_total: self.distinct_targets.0.len() as u64,
+            targets_total: self.distinct_targets.len() as u64,
             source_ips: self.ips.in_order(),
             indicators: Vec::new(),
             indicators_total: 0,
@@ -337,13 +370,9 @@ impl Group {
 
     /// Most frequent first.
     fn calls(&self) -> Vec<Call> {
-        let call = |((service, name), count): (&(String, String), &u64)| Call {
-            service: service.clone(),
-            name: name.clone(),
-            count: *count,
-        };
-        let mut calls: Vec<Call> = self.calls.iter().map(call).collect();
-        calls.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
+        let mut calls: Vec<Call> = self.calls.values().cloned().collect();
+        let rank = |call: &Call| (Reverse(call.count), call.name.clone(), call.service.clone());
+        calls.sort_by_key(rank);
         calls
     }
 
@@ -359,7 +388,7 @@ impl Group {
         if more > 0 {
             out += &format!(" and {more} more");
         }
-        match (self.targets.in_order().first(), self.distinct_targets.0.len()) {
+        match (self.targets.in_order().first(), self.distinct_targets.len()) {
             (None, _) => {}
             (Some(one), 1) => out += &format!(" on {one}"),
             (Some(one), COUNTED..) => out += &format!(" on {one} and at least {COUNTED} others"),
@@ -374,47 +403,26 @@ impl Group {
     }
 
     fn timeline(&self, key: &GroupKey, finding: &Finding) -> Vec<TimelineRow> {
-        let row = |(step_key, step): (&StepKey, &Step)| TimelineRow {
+        let row = |step: &&Step| TimelineRow {
             first: step.first,
             last: step.last,
             principal: key.principal.clone(),
-            service: step_key.service.clone(),
-            event_name: step_key.event_name.clone(),
+            service: step.key.service.clone(),
+            event_name: step.key.event_name.clone(),
             calls: Vec::new(),
             target: step.target(),
-            outcome: step_key.outcome,
-            source_ip: step_key.source_ip.clone(),
-            region: step_key.region.clone(),
+            outcome: step.key.outcome,
+            source_ip: step.key.source_ip.clone(),
+            region: step.key.region.clone(),
             account: key.account.clone(),
             count: step.count,
             severity: finding.severity,
             findings: vec![finding.id.clone()],
             evidence: step.evidence.items.keys().map(|(_, id)| id.clone()).collect(),
         };
-        self.steps.iter().map(row).collect()
-    }
-}
-
-impl Step {
-    fn merge(&mut self, other: Self) {
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
-        self.count += other.count;
-        for (text, at) in other.targets.seen {
-            self.targets.insert(&text, at);
-        }
-        for (key, ()) in other.evidence.items {
-            self.evidence.insert(key, ());
-        }
-    }
-
-    fn target(&self) -> Option<String> {
-        let targets = self.targets.in_order();
-        match targets.len() {
-            0 => None,
-            1..=STEP_SAMPLES => Some(targets.join(", ")),
-            _ => Some(format!("{}, ...", targets[..STEP_SAMPLES].join(", "))),
-        }
+        let mut steps: Vec<&Step> = self.steps.values().collect();
+        steps.sort_by(|a, b| a.key.cmp(&b.key));
+        steps.iter().map(row).collect()
     }
 }
 
@@ -445,7 +453,7 @@ fn outcome(outcomes: &BTreeMap<Outcome, u64>) -> Outcome {
 
 /// Rules and our own words speak of what is done; what was only tried must not read as done.
 fn title(title: &str, outcome: Outcome) -> String {
-    if is_attempt(outcome) { format!("Attempt ({outcome}): {title}") } else { title.to_owned() }
+    format!("Attempt ({outcome}): {title}")
 }
 
 fn is_attempt(outcome: Outcome) -> bool {
@@ -466,55 +474,67 @@ pub(crate) fn id(parts: &[&str]) -> String {
 mod tests {
     use super::*;
 
-    fn event(number: u32, outcome: Outcome) -> Evidence {
-        Evidence {
-            event_id: format!("e-{number}"),
-            time: Timestamp::default().plus_seconds(i64::from(number)),
-            file: "a.json".to_owned(),
-            index: number,
-            event_name: "LeaveOrganization".to_owned(),
-            service: "organizations".to_owned(),
-            region: "us-east-1".to_owned(),
-            account: "111122223333".to_owned(),
-            principal: "role/x".to_owned(),
-            source_ip: "192.0.2.1".to_owned(),
-            user_agent_family: "boto3".to_owned(),
-            outcome,
-            error_code: None,
-            target: Some(format!("thing-{number}")),
-        }
-    }
-
-    fn finding(events: impl Iterator<Item = Evidence>) -> Finding {
+    fn finding(hits: &[(u32, Outcome)]) -> Vec<Finding> {
         let rules = crate::detect::Rules::load(&[]).unwrap();
         let left = rules.metas().iter().position(|m| m.name == "organization_left").unwrap();
-        let mut groups = Groups::default();
-        for event in events {
-            let (principal, account) = (event.principal.clone(), event.account.clone());
-            groups.hit(
-                GroupKey { rule: left, of: None, principal, account },
-                Severity::High,
-                event,
-            );
-        }
-        groups.into_findings(rules.metas()).0.remove(0)
+        let groups = hits.iter().map(|(number, outcome)| {
+            let mut groups = Groups::default();
+            let hit = Hit {
+                event_id: &format!("e-{number}"),
+                time: Timestamp::default().plus_seconds(i64::from(*number)),
+                file: "a.json",
+                index: *number,
+                event_name: "LeaveOrganization",
+                service: "organizations",
+                region: "us-east-1",
+                account: "111122223333",
+                principal: "role/x",
+                source_ip: "192.0.2.1",
+                user_agent_family: "boto3",
+                outcome: *outcome,
+                error_code: None,
+                target: Some(&format!("thing-{number}")),
+            };
+            groups.hit((left, None, None), &rules.metas()[left], &hit);
+            groups
+        });
+        groups.fold(Groups::default(), Groups::merge).into_findings(rules.metas()).0
     }
 
     #[test]
     fn what_was_only_tried_does_not_read_as_done() {
-        let done = finding([event(1, Outcome::Succeeded)].into_iter());
-        let tried = finding([event(1, Outcome::Denied)].into_iter());
+        let done = finding(&[(1, Outcome::Succeeded)]).remove(0);
+        let tried = finding(&[(1, Outcome::Denied)]).remove(0);
         assert_eq!(tried.title, format!("Attempt (denied): {}", done.title));
         assert_eq!(tried.remediation, ATTEMPT_REMEDY);
         assert_ne!(done.remediation, ATTEMPT_REMEDY);
         assert_eq!(tried.id, done.id, "an id does not change with the words");
         assert!(tried.summary.starts_with("role/x tried to call LeaveOrganization on thing-1;"));
+        assert_eq!((done.severity, tried.severity), (Severity::High, Severity::Medium));
     }
 
     #[test]
     fn targets_are_few_and_their_total_is_told() {
-        let many = finding((0..21).map(|n| event(n, Outcome::Succeeded)));
+        let hits: Vec<_> = (0..21).map(|n| (n, Outcome::Succeeded)).collect();
+        let many = finding(&hits).remove(0);
         assert_eq!((many.targets.len(), many.targets_total), (DISTINCT, 21));
         assert_eq!(many.summary, "role/x called LeaveOrganization ×21 on thing-0 and 20 more.");
+    }
+
+    #[test]
+    fn a_long_pause_parts_findings_whatever_order_hits_come_in() {
+        let day = 24 * 60 * 60;
+        let days = [0, 10, 20, 60, 61, 90];
+        let mut hits: Vec<_> = days.iter().map(|n| (n * day, Outcome::Succeeded)).collect();
+        let straight = finding(&hits);
+        let counts = |findings: &[Finding]| findings.iter().map(|f| f.count).collect::<Vec<_>>();
+        assert_eq!(counts(&straight), [3, 2, 1]);
+        let ids: BTreeSet<&str> = straight.iter().map(|f| f.id.as_str()).collect();
+        assert_eq!(ids.len(), 3);
+        for _ in 0..hits.len() {
+            hits.rotate_left(1);
+            hits.swap(0, 2);
+            assert_eq!(finding(&hits), straight);
+        }
     }
 }

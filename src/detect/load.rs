@@ -17,15 +17,23 @@ const VERSION_DIGITS: usize = 16;
 /// Where a rule was written.
 #[derive(Clone)]
 pub(super) struct Source {
-    file: Arc<str>,
+    pub(super) file: Arc<str>,
     /// Line of the file in which the document begins, from 1.
-    line: u32,
-    text: Arc<str>,
+    pub(super) line: u32,
+    pub(super) text: Arc<str>,
 }
 
 impl Source {
     pub(super) fn is_beside(&self, other: &Self) -> bool {
         self.file == other.file
+    }
+
+    /// The first line of the logic that has this text, else of the document.
+    pub(super) fn line_with(&self, text: &str) -> u32 {
+        let lines = || self.text.lines().enumerate();
+        let logic = lines().skip_while(|(_, line)| !line.starts_with("detection:"));
+        let mut all = logic.chain(lines());
+        self.line + all.find(|(_, line)| line.contains(text)).map_or(0, |(i, _)| i as u32)
     }
 
     /// With the line that the reason is about, as well as its words tell.
@@ -52,14 +60,26 @@ impl Documents {
         for (name, text) in PACK {
             documents.add(name, text);
         }
-        for path in extra {
+        documents.read(extra)?;
+        Ok(documents)
+    }
+
+    /// Only the files under `paths`.
+    pub(super) fn of_files(paths: &[PathBuf]) -> Result<Self, Error> {
+        let mut documents = Self::default();
+        documents.read(paths)?;
+        Ok(documents)
+    }
+
+    fn read(&mut self, paths: &[PathBuf]) -> Result<(), Error> {
+        for path in paths {
             for file in rule_files(path)? {
                 let bytes =
                     fs::read(&file).map_err(|source| Error::Io { path: file.clone(), source })?;
                 let name = file.display().to_string();
                 match String::from_utf8(bytes) {
-                    Ok(text) => documents.add(&name, text.trim_start_matches('\u{feff}')),
-                    Err(_) => documents.broken.push(BrokenRule {
+                    Ok(text) => self.add(&name, text.trim_start_matches('\u{feff}')),
+                    Err(_) => self.broken.push(BrokenRule {
                         file: name,
                         line: 1,
                         reason: "not UTF-8 text".to_owned(),
@@ -67,7 +87,7 @@ impl Documents {
                 }
             }
         }
-        Ok(documents)
+        Ok(())
     }
 
     pub(super) fn version(&self) -> String {

@@ -5,6 +5,7 @@ use rsigma_parser::CorrelationType::{Temporal, TemporalOrdered};
 use rsigma_parser::{CorrelationRule, Level, SigmaRule};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The name our own rules sign with; other authors are named in every output.
 const OURS: &str = "trailinsight";
@@ -29,9 +30,35 @@ pub struct Meta {
     pub references: Vec<String>,
     /// Dotted field that names what was acted on.
     pub target: Option<String>,
+    /// Whether it finds calls that did not succeed: then they are no mere attempt at what it finds.
+    pub is_about_failure: bool,
+    /// Whether each thing acted on is a finding of its own.
+    pub per_resource: bool,
     /// `None`: ours.
     pub author: Option<String>,
     pub license: Option<String>,
+    /// Services it is about, where it names them, as in `iam`.
+    pub services: Vec<String>,
+    /// Events that must fire, and that must not: `{fires: [...], spares: [...]}`.
+    pub tests: Value,
+    /// The document it was read from.
+    pub text: Arc<str>,
+}
+
+impl Meta {
+    /// How it decides: the parts of its document that say so.
+    #[must_use]
+    pub fn logic(&self) -> String {
+        let mut shown = false;
+        let lines = self.text.lines().filter(|line| {
+            if !line.starts_with([' ', '-', '#']) && !line.trim().is_empty() {
+                let key = line.split(':').next().unwrap_or_default();
+                shown = ["detection", "correlation", "new_terms"].contains(&key);
+            }
+            shown && !line.trim().is_empty()
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
 }
 
 /// What kinds of rules have in common, as their documents say it.
@@ -125,8 +152,13 @@ impl From<Head<'_>> for Meta {
             false_positives: head.false_positives.to_vec(),
             references: head.references.to_vec(),
             target: text("target"),
+            is_about_failure: head.own.get("attempts").and_then(Value::as_bool) == Some(true),
+            per_resource: text("per").as_deref() == Some("resource"),
             author: head.author.filter(|author| *author != OURS).map(str::to_owned),
             license: head.license.map(str::to_owned),
+            services: Vec::new(),
+            tests: head.own.get("tests").cloned().unwrap_or_default(),
+            text: "".into(),
         }
     }
 }

@@ -1,34 +1,36 @@
 //! Rules over the case: which events they hit, grouped into findings.
 
+mod candidates;
+mod check;
 mod derived;
 mod foreign;
 mod found;
 mod group;
+mod keep;
 mod load;
+mod look;
 mod meta;
+mod narrow;
 mod new_terms;
 mod passed;
 mod row;
 mod rules;
 mod sigma;
+mod step;
 pub mod target;
 mod windows;
 
-pub use group::{GroupKey, Groups};
+pub use check::{Remark, check};
+pub use group::{GroupKey, Groups, Hit};
 pub(crate) use group::{id, one_or_several};
 pub use meta::Meta;
 pub use row::{SigmaEvent, columns as event_columns};
 pub use rules::{Error, Rules};
 
-use crate::case::{self, Case, Rows};
-use crate::model::{Finding, TimelineRow};
-use found::Found;
-use rayon::prelude::*;
+use crate::case::{self, Case};
+use crate::model::{Finding, Suppression, TimelineRow};
+use look::Archive;
 use std::collections::BTreeSet;
-use windows::Place;
-
-/// Rows looked at by one thread at a time.
-const CHUNK_ROWS: usize = 4096;
 
 /// What the rules found: findings, not yet ranked, and the steps they are made of.
 #[derive(Debug, Default)]
@@ -37,6 +39,8 @@ pub struct Detections {
     pub steps: Vec<TimelineRow>,
     /// Rules that could not be applied to this archive, and why.
     pub not_applied: Vec<String>,
+    /// Each with the events that it covered.
+    pub suppressions: Vec<Suppression>,
 }
 
 /// Evaluates every rule on every event. `own_accounts`: whose archive this is.
@@ -49,58 +53,14 @@ pub fn run(
     own_accounts: &BTreeSet<String>,
     pool: &rayon::ThreadPool,
 ) -> Result<Detections, case::Error> {
-    let archive = Archive { case, own_accounts };
-    let mut found = Found::new(rules);
-    for part in 0..archive.parts() {
-        let rows = archive.rows(part)?;
-        let of_part = pool.install(|| {
-            let chunks = (0..rows.len()).into_par_iter().step_by(CHUNK_ROWS);
-            let look = |start: usize| {
-                let mut found = Found::new(rules);
-                for row in start..rows.len().min(start + CHUNK_ROWS) {
-                    let event = SigmaEvent::new(rows.row(row), own_accounts);
-                    found.look(rules, &event, Place { part, row: row as u32 });
-                }
-                found
-            };
-            chunks.map(look).reduce(|| Found::new(rules), |a, b| a.merge(rules, b))
-        });
-        found = found.merge(rules, of_part);
+    let views = case.views()?;
+    let archive = Archive { case, own_accounts, views: &views, pool };
+    let mut detections = archive.look(rules)?.settle(rules, &archive)?;
+    for event in detections.findings.iter_mut().flat_map(|f| &mut f.evidence) {
+        event.views = views.of(&event.event_id, &event.account).to_vec();
     }
-    let (groups, not_applied) = found.settle(rules, &archive)?;
-    let (findings, steps) = groups.into_findings(rules.metas());
-    Ok(Detections { findings, steps, not_applied })
+    Ok(detections)
 }
 
-/// The case as rules go through it.
-struct Archive<'c> {
-    case: &'c Case,
-    own_accounts: &'c BTreeSet<String>,
-}
-
-impl Archive<'_> {
-    fn parts(&self) -> u32 {
-        self.case.part_paths().len() as u32
-    }
-
-    fn rows(&self, part: u32) -> Result<Rows, case::Error> {
-        let path = &self.case.part_paths()[part as usize];
-        Rows::new(&self.case.part(path, &event_columns())?)
-    }
-
-    /// Looks once more at some events. `places` come with what is to be done there, in order of place.
-    fn revisit<T>(
-        &self,
-        places: &[(Place, T)],
-        mut look: impl FnMut(&SigmaEvent<'_>, &T),
-    ) -> Result<(), case::Error> {
-        for of_part in places.chunk_by(|a, b| a.0.part == b.0.part) {
-            let rows = self.rows(of_part[0].0.part)?;
-            for (place, what) in of_part {
-                let event = SigmaEvent::new(rows.row(place.row as usize), self.own_accounts);
-                look(&event, what);
-            }
-        }
-        Ok(())
-    }
-}
+#[cfg(test)]
+mod tests;

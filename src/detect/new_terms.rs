@@ -8,6 +8,7 @@
 use super::meta::custom;
 use super::row::{SigmaEvent, hash};
 use super::windows::Place;
+use foldhash::fast::FixedState;
 use rsigma_parser::{SigmaRule, Timespan};
 use std::collections::{BTreeMap, HashMap};
 
@@ -125,7 +126,7 @@ pub(super) struct Stretch {
 
 /// What was seen of each combination.
 #[derive(Debug, Default)]
-pub(super) struct Terms(HashMap<u64, Vec<Stretch>>);
+pub(super) struct Terms(HashMap<u64, Vec<Stretch>, FixedState>);
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@
 //! through an array means any of its elements, and of two readings of a dotted name the longer key
 //! wins.
 
+use super::group::Hit;
 use super::{derived, foreign};
 use crate::case::Row;
 use rsigma_eval::event::{Event, EventValue};
@@ -70,12 +71,74 @@ const OWN: [(&str, &str); 6] = [
     ("ip_kind", "ip_kind"),
 ];
 
-/// Every column that a rule, a finding or its evidence can ask for.
-#[must_use]
-pub fn columns() -> Vec<&'static str> {
-    let named = TEXTS.iter().chain(&NESTED).chain(&FLAGS).chain(&IDENTITY).chain(&OWN);
-    let more = ["event_time", "extra", "service", "source_file", "source_index"];
-    named.map(|(_, column)| *column).chain(more).collect()
+/// Columns that a finding shows, but those that hardly repeat.
+const SHOWN: [&str; 12] = [
+    "event_time",
+    "source_index",
+    "source_file",
+    "event_name",
+    "service",
+    "aws_region",
+    "recipient_account_id",
+    "actor",
+    "source_ip_address",
+    "user_agent_family",
+    "outcome",
+    "error_code",
+];
+
+/// Columns that are read only where a rule asks for what is in them.
+pub(super) fn on_demand() -> impl Iterator<Item = &'static str> {
+    columns().into_iter().filter(|column| !is_shown(column))
+}
+
+pub(super) fn is_shown(column: &str) -> bool {
+    SHOWN.contains(&column)
+}
+
+/// The columns on demand that answer for a field.
+pub(super) fn behind(field: &str) -> BTreeSet<&'static str> {
+    let (root, rest) = field.split_once('.').map_or((field, ""), |(root, rest)| (root, rest));
+    let mut columns: BTreeSet<&'static str> = BTreeSet::new();
+    let named = |list: &[(&str, &'static str)], key: &str| {
+        list.iter().find(|(field, _)| *field == key).map(|(_, column)| *column)
+    };
+    match root {
+        "trailinsight" => match named(&OWN, rest) {
+            Some(column) => _ = columns.insert(column),
+            None if rest == "foreign_resource" => _ = columns.insert("resources"),
+            None if rest == "foreign_caller" => _ = columns.insert("user_identity_account_id"),
+            None => columns.extend(["request_parameters", "user_identity_user_name"]),
+        },
+        "userIdentity" => {
+            columns.insert("user_identity");
+            columns.extend(named(&IDENTITY, rest));
+        }
+        _ => match named(&NESTED, root).or_else(|| named(&FLAGS, root)) {
+            Some(column) => _ = columns.insert(column),
+            // What is no text, or has no column, is in `extra`.
+            None => columns.extend(named(&TEXTS, root).into_iter().chain(["extra"])),
+        },
+    }
+    columns.retain(|column| !is_shown(column));
+    columns
+}
+
+/// Fields of a record, at its top.
+pub(super) fn fields() -> impl Iterator<Item = &'static str> {
+    let named = TEXTS.iter().chain(&NESTED).chain(&FLAGS);
+    named.map(|(field, _)| *field).chain(["eventTime"])
+}
+
+/// Whether there is a field `trailinsight.NAME`.
+pub(super) fn is_ours(name: &str) -> bool {
+    let computed = derived::FIELDS.iter().chain(&["foreign_resource", "foreign_caller"]);
+    OWN.iter().map(|(own, _)| own).chain(computed).any(|own| *own == name)
+}
+
+/// Whether columns answer for fields that begin so.
+pub(super) fn is_known(root: &str) -> bool {
+    TEXTS.iter().chain(&NESTED).chain(&FLAGS).any(|(field, _)| *field == root)
 }
 
 pub struct SigmaEvent<'r> {
@@ -134,6 +197,35 @@ impl<'r> SigmaEvent<'r> {
         .filter(|text| !text.is_empty())
     }
 
+    /// What the request names as acted on.
+    pub(super) fn target(&self) -> Option<String> {
+        match self.nested[0].get() {
+            Some(parsed) => super::target::of(parsed.as_ref()?),
+            None => super::target::of_text(self.row.text("request_parameters")?),
+        }
+    }
+
+    /// As a finding sees it.
+    pub(super) fn hit<'h>(&'h self, target: Option<&'h str>) -> Hit<'h> {
+        let text = |column| self.row.text(column).unwrap_or_default();
+        Hit {
+            time: self.row.time(),
+            event_id: text("event_id"),
+            file: text("source_file"),
+            index: self.row.index(),
+            event_name: text("event_name"),
+            service: text("service"),
+            region: text("aws_region"),
+            account: text("recipient_account_id"),
+            principal: self.row.text("actor").unwrap_or("unknown"),
+            source_ip: text("source_ip_address"),
+            user_agent_family: text("user_agent_family"),
+            outcome: self.row.outcome(),
+            error_code: self.row.text("error_code"),
+            target,
+        }
+    }
+
     /// The value of a field, when it is a single one.
     pub(super) fn scalar(&self, path: &str) -> Option<String> {
         let value = self.get_field(path)?;
@@ -142,19 +234,19 @@ impl<'r> SigmaEvent<'r> {
 
     /// Whose trail recorded the event.
     pub(super) fn account(&self) -> u64 {
-        hash(&[self.row.text("recipient_account_id").unwrap_or_default()])
+        hash(self.row.text("recipient_account_id").unwrap_or_default())
     }
 
     /// Puts events of one moment in an order that is the same on every machine.
     pub(super) fn tie(&self) -> u64 {
         let text = |column| self.row.text(column).unwrap_or_default();
-        hash(&[text("event_id"), text("source_file"), &self.row.index().to_string()])
+        hash((text("event_id"), text("source_file"), self.row.index()))
     }
 }
 
-/// Tells lists of texts apart, and is the same in every run.
-pub(super) fn hash(texts: &[impl std::hash::Hash]) -> u64 {
-    foldhash::quality::FixedState::with_seed(0).hash_one(texts)
+/// Tells values apart, and is the same in every run.
+pub(super) fn hash(value: impl std::hash::Hash) -> u64 {
+    foldhash::quality::FixedState::with_seed(0).hash_one(value)
 }
 
 fn text(text: &str) -> EventValue<'_> {

@@ -3,13 +3,15 @@
 //! A rule that cannot be used is named with its file and line, and the others run. What decides on single events is a
 //! [`Test`]; what looks at the hits of others (correlations, first-seen rules) is fed by them.
 
+use super::candidates::Index;
 use super::load::{Documents, Source};
 use super::meta::{Head, Meta};
+use super::narrow::Narrow;
 use super::new_terms::NewTerms;
-use super::row::SigmaEvent;
+use super::row::{SigmaEvent, behind, on_demand};
 use super::sigma::{self, Detection};
 use super::windows::Correlation;
-use crate::model::{BrokenRule, RuleLedger};
+use crate::model::{BrokenRule, RuleLedger, Suppression};
 use rsigma_parser::CorrelationRule;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -17,6 +19,12 @@ use std::path::PathBuf;
 /// Decides on one event.
 pub(super) trait Test: Send + Sync {
     fn hits(&self, event: &SigmaEvent<'_>) -> bool;
+
+    /// A condition over columns that every hit meets.
+    fn narrow(&self) -> Narrow;
+
+    /// The fields it looks at; nothing when it may look at all.
+    fn fields(&self) -> Option<BTreeSet<String>>;
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +54,19 @@ pub(super) struct EventRule {
     pub(super) test: Box<dyn Test>,
     pub(super) meta: Option<usize>,
     pub(super) feeds: Vec<Feed>,
+    /// Columns on demand that the test asks for, and those that a hit does.
+    pub(super) asks: BTreeSet<&'static str>,
+    pub(super) needs: BTreeSet<&'static str>,
+}
+
+impl EventRule {
+    fn new(test: Box<dyn Test>, meta: Option<usize>, feeds: Vec<Feed>) -> Self {
+        let asks = match test.fields() {
+            Some(fields) => fields.iter().flat_map(|field| behind(field)).collect(),
+            None => on_demand().collect(),
+        };
+        Self { test, meta, feeds, asks, needs: BTreeSet::new() }
+    }
 }
 
 pub(super) struct CorrelationOf {
@@ -67,6 +88,8 @@ pub struct Rules {
     pub(super) new_terms: Vec<NewTermsOf>,
     /// Each after those it refers to.
     pub(super) correlations: Vec<CorrelationOf>,
+    pub(super) index: Index,
+    pub(super) suppressions: Vec<Suppression>,
     metas: Vec<Meta>,
     broken: Vec<BrokenRule>,
     skipped: Vec<String>,
@@ -90,7 +113,7 @@ impl Rules {
         Ok(Self::of(Documents::load(extra)?))
     }
 
-    fn of(mut documents: Documents) -> Self {
+    pub(super) fn of(mut documents: Documents) -> Self {
         let mut rules = Self { version: documents.version(), ..Self::default() };
         rules.broken = std::mem::take(&mut documents.broken);
         for (number, (filter, _)) in documents.filters.iter().enumerate() {
@@ -105,7 +128,7 @@ impl Rules {
                 rules.skipped.push(format!("{} ({log})", rule.title));
                 continue;
             }
-            match rules.add(rule) {
+            match rules.add(rule, source) {
                 Ok(target) => {
                     for name in [&rule.id, &rule.name].into_iter().flatten() {
                         names.entry(name.clone()).or_default().push(target);
@@ -117,23 +140,80 @@ impl Rules {
         }
         rules.correlate(&documents.correlations, names, sources);
         rules.broken.sort();
+        rules.index = Index::new(rules.events.iter().map(|rule| rule.test.narrow()).collect());
+        rules.weigh();
         rules
     }
 
-    fn add(&mut self, rule: &rsigma_parser::SigmaRule) -> Result<Target, String> {
+    /// Works out what hits of each rule need to know of their events.
+    fn weigh(&mut self) {
+        let mut events = std::mem::take(&mut self.events);
+        let mut fails = vec![true; self.correlations.len()];
+        for (number, rule) in events.iter_mut().enumerate() {
+            let is_about_failure = self.index.is_about_failure(number);
+            // What every finding, and what orders events of a moment.
+            rule.needs.insert("event_id");
+            if let Some(meta) = rule.meta {
+                rule.needs.insert("request_parameters");
+                rule.needs.extend(self.metas[meta].target.iter().flat_map(|path| behind(path)));
+                self.metas[meta].is_about_failure |= is_about_failure;
+            }
+            for feed in &rule.feeds {
+                let fields: Vec<&String> = match feed {
+                    Feed::Term(number) => {
+                        let of = &self.new_terms[*number];
+                        let metas = of.meta.iter();
+                        metas.for_each(|m| self.metas[*m].is_about_failure |= is_about_failure);
+                        of.rule.fields.iter().collect()
+                    }
+                    Feed::Correlation { to, group, .. } => {
+                        fails[*to] &= is_about_failure;
+                        let counted = &self.correlations[*to].correlation.fields;
+                        group.iter().map(|(_, here)| here).chain(counted).collect()
+                    }
+                };
+                rule.needs.extend(fields.into_iter().flat_map(|field| behind(field)));
+            }
+        }
+        self.events = events;
+        for (number, of) in self.correlations.iter().enumerate() {
+            let metas = of.meta.iter();
+            metas.for_each(|m| self.metas[*m].is_about_failure |= fails[number]);
+            for feed in &of.feeds {
+                if let Feed::Correlation { to, .. } = feed {
+                    fails[*to] &= fails[number];
+                }
+            }
+        }
+    }
+
+    /// Hits that these cover are counted, and make no finding.
+    pub fn suppress(&mut self, suppressions: Vec<Suppression>) {
+        self.suppressions = suppressions;
+    }
+
+    /// Rules that have to be asked about every event, since no column rules them out.
+    pub fn wide(&self) -> impl Iterator<Item = &Meta> {
+        self.index.wide().filter_map(|rule| Some(&self.metas[self.events[rule].meta?]))
+    }
+
+    fn add(&mut self, rule: &rsigma_parser::SigmaRule, source: &Source) -> Result<Target, String> {
         let new_terms = NewTerms::of(rule)?;
         let test = Box::new(Detection::compile(rule)?);
+        let mut head = Meta::from(Head::from(rule));
+        head.services = test.narrow().services();
+        head.text = source.text.clone();
         let meta = Some(self.metas.len());
         let target = if let Some(rule) = new_terms {
             let feeds = vec![Feed::Term(self.new_terms.len())];
-            self.events.push(EventRule { test, meta: None, feeds });
+            self.events.push(EventRule::new(test, None, feeds));
             self.new_terms.push(NewTermsOf { rule, meta, feeds: Vec::new() });
             Target::NewTerms(self.new_terms.len() - 1)
         } else {
-            self.events.push(EventRule { test, meta, feeds: Vec::new() });
+            self.events.push(EventRule::new(test, meta, Vec::new()));
             Target::Event(self.events.len() - 1)
         };
-        self.metas.push(Meta::from(Head::from(rule)));
+        self.metas.push(head);
         Ok(target)
     }
 
@@ -155,7 +235,7 @@ impl Rules {
                 break;
             }
             for (rule, source) in ready {
-                match self.add_correlation(rule, &names) {
+                match self.add_correlation(rule, source, &names) {
                     Ok(parts) => {
                         let target = Target::Correlation(self.correlations.len() - 1);
                         // A rule in the file of the correlation that it is for says nothing by itself.
@@ -199,6 +279,7 @@ impl Rules {
     fn add_correlation(
         &mut self,
         rule: &CorrelationRule,
+        source: &Source,
         names: &BTreeMap<String, Vec<Target>>,
     ) -> Result<Vec<Target>, String> {
         let correlation = Correlation::compile(rule)?;
@@ -222,7 +303,9 @@ impl Rules {
             }
         }
         let meta = Some(self.metas.len());
-        self.metas.push(Meta::from(Head::from(rule)));
+        let mut head = Meta::from(Head::from(rule));
+        head.text = source.text.clone();
+        self.metas.push(head);
         self.correlations.push(CorrelationOf { correlation, meta, feeds: Vec::new() });
         Ok(parts)
     }
@@ -287,6 +370,7 @@ impl Rules {
             broken: self.broken.clone(),
             skipped: self.skipped.clone(),
             not_applied: Vec::new(),
+            suppressed: Vec::new(),
         }
     }
 

@@ -1,13 +1,16 @@
 //! Sigma detections: compiled and evaluated by rsigma, with the filters that users put before them.
 
+use super::narrow::Narrow;
 use super::row::SigmaEvent;
 use super::rules::Test;
 use rsigma_eval::compiler::eval_condition;
-use rsigma_eval::{CompiledRule, compile_rule};
+use rsigma_eval::matcher::ExpandPart;
+use rsigma_eval::{CompiledDetection, CompiledMatcher, CompiledRule, compile_rule};
 use rsigma_parser::{
     ConditionExpr, FilterRule, FilterRuleTarget, LogSource, Quantifier, SelectorPattern, SigmaRule,
     detection_name_matches,
 };
+use std::collections::BTreeSet;
 
 /// What a rule asks of one event.
 pub(super) struct Detection(CompiledRule);
@@ -24,6 +27,60 @@ impl Test for Detection {
     fn hits(&self, event: &SigmaEvent<'_>) -> bool {
         let rule = &self.0;
         rule.conditions.iter().any(|c| eval_condition(c, &rule.detections, event, &mut Vec::new()))
+    }
+
+    fn narrow(&self) -> Narrow {
+        Narrow::of(&self.0)
+    }
+
+    fn fields(&self) -> Option<BTreeSet<String>> {
+        let mut fields = BTreeSet::new();
+        let mut parts = self.0.detections.values();
+        parts.all(|part| named(part, &mut fields)).then_some(fields)
+    }
+}
+
+/// Adds the fields a selection looks at; false when it may look at any.
+fn named(part: &CompiledDetection, fields: &mut BTreeSet<String>) -> bool {
+    match part {
+        CompiledDetection::AllOf(items) => items.iter().all(|item| {
+            let Some(field) = &item.field else { return false };
+            fields.insert(field.clone());
+            others(&item.matcher, fields);
+            true
+        }),
+        CompiledDetection::AnyOf(parts) | CompiledDetection::And(parts) => {
+            parts.iter().all(|part| named(part, fields))
+        }
+        CompiledDetection::ArrayMatch { field, .. } => {
+            fields.insert(field.clone());
+            true
+        }
+        CompiledDetection::Keywords(_) | CompiledDetection::Conditional { .. } => false,
+    }
+}
+
+/// Adds the fields that a value is compared with.
+fn others(matcher: &CompiledMatcher, fields: &mut BTreeSet<String>) {
+    match matcher {
+        CompiledMatcher::FieldRef { field, .. } => _ = fields.insert(field.clone()),
+        CompiledMatcher::Expand { template, .. } => {
+            fields.extend(template.iter().filter_map(|part| match part {
+                ExpandPart::Placeholder(field) => Some(field.clone()),
+                ExpandPart::Literal(_) => None,
+            }));
+        }
+        CompiledMatcher::Not(of) | CompiledMatcher::TimestampPart { inner: of, .. } => {
+            others(of, fields);
+        }
+        CompiledMatcher::AnyOf(of)
+        | CompiledMatcher::AllOf(of)
+        | CompiledMatcher::CaseInsensitiveGroup { children: of, .. } => {
+            for of in of {
+                others(of, fields);
+            }
+        }
+        _ => {}
     }
 }
 

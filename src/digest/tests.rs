@@ -62,6 +62,7 @@ fn evidence(id: &str, name: &str, target: &str, outcome: Outcome) -> Evidence {
         outcome,
         error_code: (outcome == Outcome::Denied).then(|| "AccessDenied".to_owned()),
         target: Some(target.to_owned()),
+        views: Vec::new(),
     }
 }
 

@@ -62,6 +62,13 @@ words! {
     }
 }
 
+/// An event that tells the same action to another account.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct View {
+    pub account: String,
+    pub event_id: String,
+}
+
 /// One event as a finding shows it: enough to tell the step, and the place in the archive to prove it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -83,4 +90,7 @@ pub struct Evidence {
     pub error_code: Option<String>,
     /// What was acted on, where the record says (user, bucket, role, instance, ...).
     pub target: Option<String>,
+    /// The same action, as other accounts saw it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<View>,
 }

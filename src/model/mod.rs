@@ -1,5 +1,6 @@
 //! The nouns that cross a wall between folders: plain data, no Polars, no AWS, no I/O.
 
+pub mod attribute;
 pub mod event;
 pub mod finding;
 pub mod ledger;
@@ -8,10 +9,12 @@ pub mod read_error;
 pub mod report;
 pub mod selection;
 pub mod stop;
+pub mod suppression;
 pub mod table;
 pub mod time;
 
-pub use event::{ActorKind, Evidence, IpKind, Outcome};
+pub use attribute::Attribute;
+pub use event::{ActorKind, Evidence, IpKind, Outcome, View};
 pub use finding::{
     CALLS, Call, Contributor, Episode, Finding, FindingKind, Indicator, IndicatorKind, Link,
     LinkKind, Principal, SEVERAL, Severity, Stage, TimelineRow,
@@ -22,5 +25,6 @@ pub use read_error::ReadError;
 pub use report::{BrokenRule, Report, RuleLedger, Run};
 pub use selection::Selection;
 pub use stop::Stop;
+pub use suppression::Suppression;
 pub use table::{Aggregates, Count, Coverage, Gap, HourCount};
 pub use time::Timestamp;

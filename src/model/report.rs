@@ -1,7 +1,8 @@
 //! The report: one value, many renderers. `report.json` is this, printed.
 
 use super::{
-    Aggregates, Coverage, Episode, Finding, Ledger, Narrative, Principal, TimelineRow, Timestamp,
+    Aggregates, Coverage, Episode, Finding, Ledger, Narrative, Principal, Suppression, TimelineRow,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -45,6 +46,9 @@ pub struct RuleLedger {
     pub skipped: Vec<String>,
     /// Rules that this archive was too much for, and why.
     pub not_applied: Vec<String>,
+    /// What settings keep out of the findings, each with how much that was.
+    #[serde(default)]
+    pub suppressed: Vec<Suppression>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

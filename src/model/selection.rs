@@ -3,7 +3,7 @@
 //! A selection is part of what a case is: two are equal when they were asked for in the same words,
 //! so that "the last 30 days" of an interrupted run is the same window when it goes on.
 
-use super::Timestamp;
+use super::{Attribute, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -104,7 +104,7 @@ impl Patterns {
 }
 
 /// Without recursion, so that a pattern of many stars stays cheap. `pattern` is in lower case.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while t < text.len() {
@@ -138,6 +138,10 @@ pub struct Selection {
     pub event_source: Patterns,
     pub read_only: Patterns,
     pub category: Patterns,
+    /// What an event history is asked for; the source sees to it, and files have none.
+    pub lookup: Option<Attribute>,
+    /// The newest so many events of each region of an event history.
+    pub max_events: Option<u64>,
 }
 
 impl Selection {
@@ -155,6 +159,11 @@ impl Selection {
     /// For the report, by the name of the setting.
     #[must_use]
     pub fn shown(&self) -> BTreeMap<String, String> {
+        let history = [
+            ("lookup", self.lookup.as_ref().map(ToString::to_string)),
+            ("max-events", self.max_events.map(|count| count.to_string())),
+        ];
+        let history = history.into_iter().filter_map(|(n, asked)| Some((n, asked?)));
         let moments = [("from", &self.from), ("to", &self.to)];
         let moments = moments.into_iter().filter_map(|(n, m)| Some((n, m.as_ref()?.to_string())));
         let patterns = [
@@ -168,7 +177,11 @@ impl Selection {
         ];
         let patterns = patterns.into_iter().filter(|(_, p)| !p.is_empty());
         let patterns = patterns.map(|(name, p)| (name, p.0.join(", ")));
-        moments.chain(patterns).map(|(name, value)| (name.to_owned(), value)).collect()
+        moments
+            .chain(patterns)
+            .chain(history)
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::model::{
     Aggregates, Count, Evidence, Finding, Indicator, IndicatorKind, Ledger, Link, LinkKind, Report,
-    Section, TimelineRow, Timestamp,
+    Section, Suppression, TimelineRow, Timestamp,
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +57,12 @@ pub(super) fn scope(report: &Report) -> String {
         _ => "no time covered".to_owned(),
     };
     format!("{events}, {accounts}, {regions}, {span}")
+}
+
+/// Which other accounts saw the same action.
+pub(super) fn views(item: &Evidence) -> Option<String> {
+    let accounts: Vec<&str> = item.views.iter().map(|view| view.account.as_str()).collect();
+    (!accounts.is_empty()).then(|| format!("also seen by {}", accounts.join(", ")))
 }
 
 /// What of the input is missing from the case; `None` when nothing is.
@@ -188,6 +194,19 @@ impl<'a> Facts<'a> {
         });
         out
     }
+}
+
+/// What was kept out of the findings, how much of it, and why.
+pub(super) fn suppression(of: &Suppression) -> String {
+    let named = [("rule", &of.rule), ("principal", &of.principal), ("resource", &of.resource)];
+    let named = named.into_iter().filter_map(|(what, pattern)| {
+        let pattern = pattern.as_ref()?;
+        Some(format!("{what} {pattern}"))
+    });
+    let named: Vec<String> = named.collect();
+    let until = of.until.map(|until| format!(" until {}", clock(until))).unwrap_or_default();
+    let events = counted(of.events, "event");
+    format!("{events} of {}{until}: {}", named.join(", "), of.reason)
 }
 
 #[cfg(test)]

@@ -143,6 +143,7 @@ fn subsection(out: &mut String, finding: &Finding, report: &Report, facts: &Fact
 
 fn evidence(item: &Evidence, facts: &Facts) -> Vec<String> {
     let error = item.error_code.as_ref().map(|error| format!(" {}", code(error)));
+    let views = layout::views(item).map(|views| format!(" ({})", text(&views)));
     vec![
         facts.label(&item.event_id).map_or_else(|| "–".to_owned(), text),
         clock(item.time),
@@ -150,7 +151,7 @@ fn evidence(item: &Evidence, facts: &Facts) -> Vec<String> {
         format!("{}{}", item.outcome, error.unwrap_or_default()),
         code(&item.source_ip),
         code(item.target.as_deref().unwrap_or_default()),
-        code(&item.event_id),
+        code(&item.event_id) + &views.unwrap_or_default(),
         code(&layout::place(item)),
     ]
 }
@@ -386,6 +387,9 @@ fn run(out: &mut String, report: &Report) {
     }
     for why in &rules.not_applied {
         line!(out, "- {}", text(why));
+    }
+    for suppressed in &rules.suppressed {
+        line!(out, "- Suppressed: {}", text(&layout::suppression(suppressed)));
     }
     for skipped in &rules.skipped {
         line!(out, "- Rule not for CloudTrail: {}", text(skipped));

@@ -31,6 +31,7 @@ fn evidence(event_id: &str) -> Evidence {
         outcome: Outcome::Denied,
         error_code: Some(HOSTILE.to_owned()),
         target: Some(HOSTILE.to_owned()),
+        views: Vec::new(),
     }
 }
 
@@ -163,6 +164,12 @@ fn hostile_rules() -> RuleLedger {
         broken: vec![BrokenRule { file: HOSTILE.to_owned(), line: 7, reason: HOSTILE.to_owned() }],
         skipped: vec![HOSTILE.to_owned()],
         not_applied: vec![HOSTILE.to_owned()],
+        suppressed: vec![Suppression {
+            rule: Some(HOSTILE.to_owned()),
+            reason: HOSTILE.to_owned(),
+            events: 1,
+            ..Suppression::default()
+        }],
     }
 }
 

@@ -22,6 +22,7 @@ const FILE_BYTES: usize = 60;
 pub(super) struct View<'a> {
     run: &'a Run,
     rules: &'a RuleLedger,
+    suppressed: Vec<String>,
     ledger: &'a Ledger,
     coverage: &'a Coverage,
     narrative: &'a Narrative,
@@ -86,6 +87,7 @@ struct Proof<'a> {
     /// Where the record is, whole, and the file as the table has room for it.
     place: String,
     file: String,
+    views: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -139,6 +141,7 @@ impl<'a> View<'a> {
         Self {
             run: &report.run,
             rules: &report.rules,
+            suppressed: report.rules.suppressed.iter().map(layout::suppression).collect(),
             ledger: &report.ledger,
             coverage: &report.coverage,
             narrative: &report.narrative,
@@ -245,6 +248,7 @@ impl<'a> Page<'a> {
             cited_as: self.facts.label(&item.event_id),
             place: layout::place(item),
             file: file_name(&item.file),
+            views: layout::views(item),
         });
         Card {
             finding,

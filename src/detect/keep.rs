@@ -1,0 +1,103 @@
+//! Of many, a bounded few: what is kept of hits beside their number. Everything here gives the same whatever order
+//! hits come in.
+
+use super::row::hash;
+use crate::model::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Distinct texts counted.
+pub(super) const COUNTED: usize = 10_000;
+
+/// The smallest of many, as many as there is room for.
+#[derive(Debug, Clone)]
+pub(super) struct Smallest<K: Ord, V> {
+    pub(super) items: BTreeMap<K, V>,
+    room: usize,
+}
+
+impl<K: Ord, V> Smallest<K, V> {
+    pub(super) fn new(room: usize) -> Self {
+        Self { items: BTreeMap::new(), room }
+    }
+
+    /// Whether something may be kept that is not smaller than `least` in the first thing it is ordered by.
+    pub(super) fn takes(&self, least: impl Fn(&K) -> bool) -> bool {
+        self.items.len() < self.room || self.items.last_key_value().is_some_and(|(k, _)| least(k))
+    }
+
+    pub(super) fn insert(&mut self, key: K, value: V) {
+        self.items.entry(key).or_insert(value);
+        if self.items.len() > self.room {
+            self.items.pop_last();
+        }
+    }
+}
+
+/// The first few distinct texts by the time they were first seen.
+#[derive(Debug, Clone)]
+pub(super) struct Firsts {
+    pub(super) seen: BTreeMap<String, Timestamp>,
+    room: usize,
+}
+
+impl Firsts {
+    pub(super) fn new(room: usize) -> Self {
+        Self { seen: BTreeMap::new(), room }
+    }
+
+    pub(super) fn insert(&mut self, text: &str, at: Timestamp) {
+        if let Some(first) = self.seen.get_mut(text) {
+            *first = at.min(*first);
+            return;
+        }
+        let last = || self.seen.iter().map(|(text, at)| (*at, text.as_str())).max();
+        if self.seen.len() >= self.room {
+            let Some(last) = last().filter(|last| (at, text) < *last) else { return };
+            let last = last.1.to_owned();
+            self.seen.remove(&last);
+        }
+        self.seen.insert(text.to_owned(), at);
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (text, at) in &other.seen {
+            self.insert(text, *at);
+        }
+    }
+
+    pub(super) fn in_order(&self) -> Vec<String> {
+        let mut order: Vec<(Timestamp, &String)> =
+            self.seen.iter().map(|(t, at)| (*at, t)).collect();
+        order.sort();
+        order.into_iter().map(|(_, text)| text.clone()).collect()
+    }
+}
+
+/// How many distinct texts there are, up to [`COUNTED`], in bounded room.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Distinct(BTreeSet<u64>);
+
+impl Distinct {
+    pub(super) fn insert(&mut self, text: &str) {
+        let hash = hash(text);
+        if self.0.len() < COUNTED || self.0.last().is_some_and(|last| hash < *last) {
+            self.0.insert(hash);
+            self.cut();
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.0.extend(other.0);
+        self.cut();
+    }
+
+    fn cut(&mut self) {
+        while self.0.len() > COUNTED {
+            self.0.pop_last();
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}

@@ -1,0 +1,161 @@
+//! Rules go through a case part by part: candidates first, then only the rows and columns that they need.
+
+use super::candidates::Candidate;
+use super::found::Found;
+use super::row::{SigmaEvent, columns, hash, is_shown, on_demand};
+use super::rules::Rules;
+use super::windows::Place;
+use crate::case::{self, Case, PartFile, Rows, Views};
+use polars::prelude::{DataFrame, IdxCa, IdxSize, NewChunkedArray, PolarsResult};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The case, and who looks at it.
+pub(super) struct Archive<'c> {
+    pub(super) case: &'c Case,
+    pub(super) own_accounts: &'c BTreeSet<String>,
+    pub(super) views: &'c Views,
+    pub(super) pool: &'c rayon::ThreadPool,
+}
+
+/// Rows of a part (rising) by column on demand.
+type Wanted = BTreeMap<&'static str, Vec<u32>>;
+
+impl Archive<'_> {
+    /// Evaluates all rules on all events.
+    pub(super) fn look(&self, rules: &Rules) -> Result<Found, case::Error> {
+        let parts = (0..self.case.part_paths().len() as u32).collect();
+        self.each(rules, parts, |part| {
+            let file = self.case.part(part as usize)?;
+            let candidates = rules.index.candidates(&file)?;
+            let mut found = Found::new(rules);
+            if !rules.new_terms.is_empty() {
+                found.start(starts(&file)?.into_iter());
+            }
+            let rows: Vec<u32> = distinct(candidates.iter().map(|c| c.row));
+            if rows.is_empty() {
+                return Ok(found);
+            }
+            let table = rows_of(&file, &rows, &wanted(rules, &candidates))?;
+            let of_rows = candidates.chunk_by(|a, b| a.row == b.row);
+            for (number, candidates) in of_rows.enumerate() {
+                // One action counts once, however many accounts it was told to.
+                if self.views.is_another(table.row(number)) {
+                    continue;
+                }
+                let event = SigmaEvent::new(table.row(number), self.own_accounts);
+                let place = Place { part, row: rows[number] };
+                let mut known = None;
+                for candidate in candidates {
+                    let raws = || rules.index.in_raw(table.row(number));
+                    let is_out = !candidate.is_hit
+                        && rules.index.is_out(candidate.rule, known.get_or_insert_with(raws));
+                    if !is_out {
+                        found.ask(rules, candidate, &event, place);
+                    }
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    /// Looks once more at some events. `places` come in order, with what is to be done there.
+    pub(super) fn revisit<T: Sync>(
+        &self,
+        rules: &Rules,
+        places: &[(Place, T)],
+        look: impl Fn(&mut Found, &SigmaEvent<'_>, Place, &T) + Sync,
+    ) -> Result<Found, case::Error> {
+        let parts: Vec<&[(Place, T)]> = places.chunk_by(|a, b| a.0.part == b.0.part).collect();
+        self.each(rules, parts, |places| {
+            let file = self.case.part(places[0].0.part as usize)?;
+            let rows = distinct(places.iter().map(|(place, _)| place.row));
+            let wanted = on_demand().map(|column| (column, rows.clone())).collect();
+            let table = rows_of(&file, &rows, &wanted)?;
+            let mut found = Found::new(rules);
+            for (number, places) in places.chunk_by(|a, b| a.0 == b.0).enumerate() {
+                let event = SigmaEvent::new(table.row(number), self.own_accounts);
+                for (place, what) in places {
+                    look(&mut found, &event, *place, what);
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    fn each<P: Send>(
+        &self,
+        rules: &Rules,
+        parts: Vec<P>,
+        look: impl Fn(P) -> Result<Found, case::Error> + Sync + Send,
+    ) -> Result<Found, case::Error> {
+        self.pool.install(|| {
+            let found = parts.into_par_iter().map(look);
+            found.try_reduce(|| Found::new(rules), |a, b| Ok(a.merge(rules, b)))
+        })
+    }
+}
+
+/// Which columns of which rows the tests of candidates ask for, and hits need.
+fn wanted(rules: &Rules, candidates: &[Candidate]) -> Wanted {
+    let mut wanted = Wanted::new();
+    for candidate in candidates {
+        let rule = &rules.events[candidate.rule as usize];
+        let asks = rule.asks.iter().filter(|_| !candidate.is_hit);
+        for column in asks.chain(&rule.needs) {
+            let rows = wanted.entry(column).or_default();
+            if rows.last() != Some(&candidate.row) {
+                rows.push(candidate.row);
+            }
+        }
+    }
+    wanted
+}
+
+fn distinct(rows: impl Iterator<Item = u32>) -> Vec<u32> {
+    let mut rows: Vec<u32> = rows.collect();
+    rows.dedup();
+    rows
+}
+
+/// These rows of a part, with columns on demand where they are wanted.
+pub(super) fn rows_of(file: &PartFile, rows: &[u32], wanted: &Wanted) -> Result<Rows, case::Error> {
+    let mut frame = Vec::new();
+    for name in columns() {
+        if is_shown(name) {
+            frame.push(file.column_at(name, rows)?);
+        } else if let Some(some) = wanted.get(name) {
+            let column = file.column_at(name, some)?;
+            if some.len() == rows.len() {
+                frame.push(column);
+                continue;
+            }
+            let mut places = some.iter().zip(0..).peekable();
+            let places = rows.iter().map(|row| {
+                let place = places.next_if(|(wanted, _)| *wanted == row);
+                place.map(|(_, place): (_, IdxSize)| place)
+            });
+            let places = IdxCa::from_iter_options("".into(), places);
+            frame.push(column.take(&places).map_err(case::Error::table("read"))?);
+        }
+    }
+    let frame = || -> PolarsResult<DataFrame> { DataFrame::new(rows.len(), frame) };
+    Rows::new(&frame().map_err(case::Error::table("read"))?)
+}
+
+/// When the first event of each account in a part was.
+fn starts(file: &PartFile) -> Result<BTreeMap<u64, i64>, case::Error> {
+    let columns = file.columns(["event_time", "recipient_account_id"])?;
+    let read = || -> PolarsResult<BTreeMap<u64, i64>> {
+        let times = columns[0].cast(&polars::prelude::DataType::Int64)?;
+        let mut firsts: HashMap<Option<&str>, i64> = HashMap::new();
+        for (account, time) in columns[1].str()?.iter().zip(times.i64()?.iter()) {
+            let time = time.unwrap_or_default();
+            let first = firsts.entry(account).or_insert(time);
+            *first = time.min(*first);
+        }
+        let account = |account: Option<&str>| hash(account.unwrap_or_default());
+        Ok(firsts.into_iter().map(|(of, first)| (account(of), first)).collect())
+    };
+    read().map_err(case::Error::table("read"))
+}

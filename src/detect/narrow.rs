@@ -1,0 +1,407 @@
+//! What a rule asks of columns alone: a condition that every hit meets, so that most rules need not be asked about
+//! most events.
+//!
+//! It is worked out in three values. An [`Atom`] is one test of a rule on one column, by the very matcher that rsigma
+//! compiled; whatever else a rule asks (of requests, of answers) is `Maybe`. What comes out `False` cannot be a hit,
+//! and what comes out `True` is one: the rule need not be asked at all.
+
+use crate::case::service_of;
+use rsigma_eval::event::{EventValue, JsonEvent};
+use rsigma_eval::matcher::GroupMode;
+use rsigma_eval::{CompiledDetection, CompiledDetectionItem, CompiledMatcher, CompiledRule};
+use rsigma_parser::{ConditionExpr, Quantifier};
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Known {
+    False,
+    Maybe,
+    True,
+}
+
+impl Known {
+    fn not(self) -> Self {
+        match self {
+            Self::False => Self::True,
+            Self::Maybe => Self::Maybe,
+            Self::True => Self::False,
+        }
+    }
+}
+
+impl From<bool> for Known {
+    fn from(value: bool) -> Self {
+        if value { Self::True } else { Self::False }
+    }
+}
+
+/// How a column answers for a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Text; without one, the field may be of another type and is in `extra`.
+    Text,
+    /// Text, or no field.
+    Own,
+    /// Text that may be elsewhere: only its presence says something.
+    Also,
+    Flag,
+    /// JSON that repeats; the field is inside.
+    Json,
+    /// Only whether there is anything: fields that no column has.
+    Extra,
+    /// JSON that hardly repeats: looked at last, as text, for what a rule cannot be hit without.
+    Raw,
+}
+
+/// A column that rules are narrowed by.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Column {
+    pub(super) field: &'static str,
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// Of few values, so that few combinations of them occur.
+    pub(super) is_coarse: bool,
+}
+
+const fn column(field: &'static str, name: &'static str, kind: Kind, is_coarse: bool) -> Column {
+    Column { field, name, kind, is_coarse }
+}
+
+/// The name comes first: rules are looked up by it. Fields that hardly repeat are not here.
+pub(super) const COLUMNS: [Column; 33] = [
+    column("eventName", "event_name", Kind::Text, true),
+    column("eventSource", "event_source", Kind::Text, true),
+    column("errorCode", "error_code", Kind::Text, true),
+    column("userIdentity.type", "user_identity_type", Kind::Also, true),
+    column("eventType", "event_type", Kind::Text, true),
+    column("eventCategory", "event_category", Kind::Text, true),
+    column("eventVersion", "event_version", Kind::Text, true),
+    column("apiVersion", "api_version", Kind::Text, true),
+    column("readOnly", "read_only", Kind::Flag, true),
+    column("managementEvent", "management_event", Kind::Flag, true),
+    column("trailinsight.outcome", "outcome", Kind::Own, true),
+    column("trailinsight.actor_kind", "actor_kind", Kind::Own, true),
+    column("trailinsight.event_name", "event_name_norm", Kind::Own, true),
+    column("sessionCredentialFromConsole", "session_credential_from_console", Kind::Text, true),
+    column("awsRegion", "aws_region", Kind::Text, false),
+    column("recipientAccountId", "recipient_account_id", Kind::Text, false),
+    column("errorMessage", "error_message", Kind::Text, false),
+    column("sourceIPAddress", "source_ip_address", Kind::Text, false),
+    column("userAgent", "user_agent", Kind::Text, false),
+    column("trailinsight.user_agent_family", "user_agent_family", Kind::Own, false),
+    column("trailinsight.actor", "actor", Kind::Own, false),
+    column("vpcEndpointId", "vpc_endpoint_id", Kind::Text, false),
+    column("userIdentity.arn", "user_identity_arn", Kind::Also, false),
+    column("userIdentity.userName", "user_identity_user_name", Kind::Also, false),
+    column("userIdentity.accountId", "user_identity_account_id", Kind::Also, false),
+    column("userIdentity.principalId", "user_identity_principal_id", Kind::Also, false),
+    column("userIdentity.invokedBy", "user_identity_invoked_by", Kind::Also, false),
+    column("", "user_identity", Kind::Json, false),
+    column("", "extra", Kind::Extra, true),
+    column("", "request_parameters", Kind::Raw, false),
+    column("", "response_elements", Kind::Raw, false),
+    column("", "additional_event_data", Kind::Raw, false),
+    column("", "resources", Kind::Raw, false),
+];
+pub(super) const NAME: usize = 0;
+const SOURCE: usize = 1;
+pub(super) const IDENTITY: usize = RAW - 2;
+pub(super) const EXTRA: usize = RAW - 1;
+/// Here the columns of [`Kind::Raw`] begin.
+pub(super) const RAW: usize = COLUMNS.len() - RAWS.len();
+const RAWS: [&str; 4] =
+    ["requestParameters", "responseElements", "additionalEventData", "resources"];
+
+/// One test on one column.
+pub(super) struct Atom {
+    /// Place in [`COLUMNS`].
+    pub(super) column: usize,
+    /// Path inside of a value that is JSON; empty for all of it.
+    pub(super) path: String,
+    /// Equal for tests that are the same.
+    pub(super) key: Option<String>,
+    /// The texts, in lower case, that alone can pass; nothing when there is no such list.
+    pub(super) only: Option<BTreeSet<String>>,
+    /// Of raw JSON: texts of which it must have one, in lower case.
+    pub(super) needles: Vec<String>,
+    test: Test,
+}
+
+type Test = Box<dyn Fn(Option<&EventValue<'_>>) -> bool + Send + Sync>;
+
+impl Atom {
+    /// Exact, for a value that is known.
+    pub(super) fn passes(&self, value: Option<&EventValue<'_>>) -> bool {
+        (self.test)(value)
+    }
+}
+
+/// A condition over columns. `A` is an atom, or where one is kept.
+pub(super) enum Narrow<A = Atom> {
+    Always(Known),
+    Not(Box<Narrow<A>>),
+    All(Vec<Narrow<A>>),
+    Any(Vec<Narrow<A>>),
+    AtLeast(u64, Vec<Narrow<A>>),
+    Atom(A),
+}
+
+impl<A> Narrow<A> {
+    pub(super) fn eval(&self, atom: &impl Fn(&A) -> Known) -> Known {
+        match self {
+            Self::Always(known) => *known,
+            Self::Not(of) => of.eval(atom).not(),
+            Self::Atom(of) => atom(of),
+            Self::All(of) => {
+                let mut least = Known::True;
+                for part in of {
+                    least = least.min(part.eval(atom));
+                    if least == Known::False {
+                        break;
+                    }
+                }
+                least
+            }
+            Self::Any(of) => {
+                let mut most = Known::False;
+                for part in of {
+                    most = most.max(part.eval(atom));
+                    if most == Known::True {
+                        break;
+                    }
+                }
+                most
+            }
+            Self::AtLeast(wanted, of) => {
+                let known: Vec<Known> = of.iter().map(|part| part.eval(atom)).collect();
+                let count = |least| known.iter().filter(|k| **k >= least).count() as u64;
+                match (count(Known::True) >= *wanted, count(Known::Maybe) >= *wanted) {
+                    (true, _) => Known::True,
+                    (false, true) => Known::Maybe,
+                    (false, false) => Known::False,
+                }
+            }
+        }
+    }
+
+    /// With atoms put elsewhere.
+    pub(super) fn map<B>(self, keep: &mut impl FnMut(A) -> B) -> Narrow<B> {
+        let mut all = |of: Vec<Self>| of.into_iter().map(|part| part.map(&mut *keep)).collect();
+        match self {
+            Self::Always(known) => Narrow::Always(known),
+            Self::All(of) => Narrow::All(all(of)),
+            Self::Any(of) => Narrow::Any(all(of)),
+            Self::AtLeast(wanted, of) => Narrow::AtLeast(wanted, all(of)),
+            Self::Not(of) => Narrow::Not(Box::new(of.map(keep))),
+            Self::Atom(of) => Narrow::Atom(keep(of)),
+        }
+    }
+
+    /// Whether this can come out so, as far as atoms that count can tell.
+    pub(super) fn can_be(&self, wanted: Known, counts: &impl Fn(&A) -> bool) -> bool {
+        match (self, wanted) {
+            (Self::Always(known), wanted) => *known == wanted,
+            (Self::Atom(atom), _) => counts(atom),
+            (Self::Not(of), wanted) => of.can_be(wanted.not(), counts),
+            (Self::All(of), Known::False) | (Self::Any(of), Known::True) => {
+                of.iter().any(|part| part.can_be(wanted, counts))
+            }
+            (Self::All(of) | Self::Any(of) | Self::AtLeast(_, of), _) => {
+                of.iter().all(|part| part.can_be(wanted, counts))
+            }
+        }
+    }
+}
+
+impl Narrow {
+    /// The texts of a column, in lower case, that alone can pass; nothing when any can.
+    pub(super) fn only(&self, column: usize) -> Option<BTreeSet<String>> {
+        match self {
+            Self::Always(Known::False) => Some(BTreeSet::new()),
+            Self::Atom(atom) if atom.column == column => atom.only.clone(),
+            Self::All(of) => of.iter().filter_map(|of| of.only(column)).min_by_key(BTreeSet::len),
+            Self::Any(of) => {
+                let texts: Option<Vec<_>> = of.iter().map(|of| of.only(column)).collect();
+                Some(texts?.into_iter().flatten().collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// The event names that alone can pass.
+    pub(super) fn names(&self) -> Option<BTreeSet<String>> {
+        self.only(NAME)
+    }
+
+    /// The services that the rule is about, where it names them.
+    pub(super) fn services(&self) -> Vec<String> {
+        let sources = self.only(SOURCE).unwrap_or_default();
+        sources.iter().map(|source| service_of(source).to_owned()).collect()
+    }
+
+    pub(super) fn of(rule: &CompiledRule) -> Self {
+        Self::Any(rule.conditions.iter().map(|c| condition(c, &rule.detections)).collect())
+    }
+
+    /// A test on a field, where a column answers for it.
+    pub(super) fn field(
+        field: &str,
+        key: Option<String>,
+        only: Option<BTreeSet<String>>,
+        test: impl Fn(Option<&EventValue<'_>>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let Some((column, path)) = place(field) else { return Self::Always(Known::Maybe) };
+        let (path, needles) = (path.to_owned(), Vec::new());
+        Self::Atom(Atom { column, path, key, only, needles, test: Box::new(test) })
+    }
+}
+
+/// Which column answers for a field, and where in it.
+fn place(field: &str) -> Option<(usize, &str)> {
+    let named = COLUMNS.iter().position(|c| !c.field.is_empty() && c.field == field);
+    if let Some(column) = named {
+        return Some((column, ""));
+    }
+    let root = field.split('.').next().unwrap_or_default();
+    match root {
+        "userIdentity" => Some((IDENTITY, field.split_once('.').map_or("", |(_, path)| path))),
+        "trailinsight" | "eventTime" => None,
+        _ if super::row::is_known(root) => None,
+        _ => Some((EXTRA, "")),
+    }
+}
+
+fn condition(expr: &ConditionExpr, named: &HashMap<String, CompiledDetection>) -> Narrow {
+    let all = |of: &[ConditionExpr]| of.iter().map(|e| condition(e, named)).collect();
+    match expr {
+        ConditionExpr::And(of) => Narrow::All(all(of)),
+        ConditionExpr::Or(of) => Narrow::Any(all(of)),
+        ConditionExpr::Not(of) => Narrow::Not(Box::new(condition(of, named))),
+        ConditionExpr::Identifier(name) => {
+            named.get(name).map_or(Narrow::Always(Known::False), detection)
+        }
+        ConditionExpr::Selector { quantifier, pattern } => {
+            let of = named.iter().filter(|(name, _)| pattern.matches_detection_name(name));
+            let of: Vec<Narrow> = of.map(|(_, of)| detection(of)).collect();
+            match quantifier {
+                Quantifier::Any => Narrow::Any(of),
+                Quantifier::All => Narrow::All(of),
+                Quantifier::Count(wanted) => Narrow::AtLeast(*wanted, of),
+            }
+        }
+    }
+}
+
+fn detection(of: &CompiledDetection) -> Narrow {
+    match of {
+        CompiledDetection::AllOf(items) => Narrow::All(items.iter().map(item).collect()),
+        CompiledDetection::AnyOf(of) => Narrow::Any(of.iter().map(detection).collect()),
+        CompiledDetection::And(of) => Narrow::All(of.iter().map(detection).collect()),
+        CompiledDetection::Keywords(_)
+        | CompiledDetection::ArrayMatch { .. }
+        | CompiledDetection::Conditional { .. } => Narrow::Always(Known::Maybe),
+    }
+}
+
+fn item(of: &CompiledDetectionItem) -> Narrow {
+    let Some(field) = &of.field else { return Narrow::Always(Known::Maybe) };
+    if let Some(raw) = RAWS.iter().position(|root| field.split('.').next() == Some(*root)) {
+        let needles = needles(&of.matcher).filter(|_| of.exists.is_none());
+        return needles.map_or(Narrow::Always(Known::Maybe), |needles| {
+            Narrow::Atom(Atom {
+                column: RAW + raw,
+                path: String::new(),
+                key: Some(needles.join(" ")),
+                only: None,
+                needles,
+                test: Box::new(|_| false),
+            })
+        });
+    }
+    if asks_other_fields(&of.matcher) {
+        return Narrow::Always(Known::Maybe);
+    }
+    let only = only(&of.matcher);
+    let key = match &only {
+        Some(_) => Some(format!("{:?}", of.matcher)),
+        None => simple(&of.matcher),
+    };
+    let (matcher, exists) = (of.matcher.clone(), of.exists);
+    Narrow::field(field, key, only, move |value| match (exists, value) {
+        (Some(exists), value) => value.is_some_and(|v| !v.is_null()) == exists,
+        (None, Some(value)) => matcher.matches(value, &JsonEvent::borrow(&Value::Null)),
+        (None, None) => matches!(matcher, CompiledMatcher::Null),
+    })
+}
+
+fn asks_other_fields(matcher: &CompiledMatcher) -> bool {
+    match matcher {
+        CompiledMatcher::FieldRef { .. } | CompiledMatcher::Expand { .. } => true,
+        CompiledMatcher::Not(of) | CompiledMatcher::TimestampPart { inner: of, .. } => {
+            asks_other_fields(of)
+        }
+        CompiledMatcher::AnyOf(of)
+        | CompiledMatcher::AllOf(of)
+        | CompiledMatcher::CaseInsensitiveGroup { children: of, .. } => {
+            of.iter().any(asks_other_fields)
+        }
+        _ => false,
+    }
+}
+
+/// The texts, in lower case, that alone can match.
+fn only(matcher: &CompiledMatcher) -> Option<BTreeSet<String>> {
+    match matcher {
+        CompiledMatcher::Exact { value, .. } => Some(BTreeSet::from([value.to_lowercase()])),
+        CompiledMatcher::AnyOf(of)
+        | CompiledMatcher::CaseInsensitiveGroup { children: of, mode: GroupMode::Any } => {
+            let of: Option<Vec<_>> = of.iter().map(only).collect();
+            Some(of?.into_iter().flatten().collect())
+        }
+        _ => None,
+    }
+}
+
+/// What tells a simple matcher from others.
+fn simple(matcher: &CompiledMatcher) -> Option<String> {
+    use CompiledMatcher as M;
+    match matcher {
+        M::Null | M::BoolEq(_) | M::NumericEq(_) | M::Exists(_) => Some(format!("{matcher:?}")),
+        M::Contains { .. } | M::StartsWith { .. } | M::EndsWith { .. } => {
+            Some(format!("{matcher:?}"))
+        }
+        _ => None,
+    }
+}
+
+/// Texts of which a value must have one to match, where JSON would spell them as they are.
+fn needles(matcher: &CompiledMatcher) -> Option<Vec<String>> {
+    use CompiledMatcher as M;
+    let found = match matcher {
+        M::Exact { value, .. }
+        | M::Contains { value, .. }
+        | M::StartsWith { value, .. }
+        | M::EndsWith { value, .. } => vec![value.to_lowercase()],
+        M::AhoCorasickSet { needles, .. } => needles.iter().map(|n| n.to_lowercase()).collect(),
+        M::AnyOf(of) | M::CaseInsensitiveGroup { children: of, mode: GroupMode::Any } => {
+            let of: Option<Vec<_>> = of.iter().map(needles).collect();
+            of?.into_iter().flatten().collect()
+        }
+        M::AllOf(of) | M::CaseInsensitiveGroup { children: of, mode: GroupMode::All } => {
+            of.iter().find_map(needles)?
+        }
+        _ => return None,
+    };
+    found.iter().all(|needle| is_literal(needle)).then_some(found)
+}
+
+/// Whether a text can be in a value of JSON only if it is in its spelling: no number (which has several), nothing that
+/// is part of the notation, nothing that is escaped. Of spellings with escapes nothing is concluded anyway.
+fn is_literal(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./@*$=+ :".contains(&b);
+    text.bytes().all(plain)
+        && text.bytes().any(|b| b.is_ascii_alphabetic())
+        && !text.starts_with(':')
+        && text.parse::<f64>().is_err()
+}

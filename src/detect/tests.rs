@@ -1,0 +1,278 @@
+//! Two implementations: candidates first, against every rule on every row.
+
+use super::load::Documents;
+use super::look::rows_of;
+use super::row::{SigmaEvent, on_demand};
+use super::rules::Rules;
+use super::{Archive, run};
+use crate::archive::Disk;
+use crate::case::{self, Case, Options, Progress};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+struct Silent;
+impl Progress for Silent {
+    fn file(&self, _: u64, _: u64, _: u64) {}
+}
+
+fn pool() -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap()
+}
+
+/// A case of these records, in a folder that goes with the answer.
+fn case_of(records: &[Value]) -> (tempfile::TempDir, Case) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("trail.json");
+    std::fs::write(&file, json!({"Records": records}).to_string()).unwrap();
+    let options = Options { memory_bytes: 64 << 20, ..Options::default() };
+    let disk = Disk::list(&[file]).unwrap();
+    let folder = dir.path().join("case");
+    case::ingest(&disk, &folder, &options, &pool(), &Silent).unwrap();
+    let case = Case::open(&folder).unwrap();
+    (dir, case)
+}
+
+fn rules_of(text: &str) -> Rules {
+    let mut documents = Documents::default();
+    documents.add("rules.yml", text);
+    Rules::of(documents)
+}
+
+/// Hits by rule: every rule asked about every row.
+fn slowly(case: &Case, rules: &Rules, own: &BTreeSet<String>) -> BTreeMap<String, u64> {
+    let mut hits = BTreeMap::new();
+    for part in 0..case.part_paths().len() {
+        let file = case.part(part).unwrap();
+        let rows: Vec<u32> = (0..file.height() as u32).collect();
+        let wanted = on_demand().map(|column| (column, rows.clone())).collect();
+        let table = rows_of(&file, &rows, &wanted).unwrap();
+        for row in 0..rows.len() {
+            let event = SigmaEvent::new(table.row(row), own);
+            for rule in rules.events.iter().filter(|rule| rule.test.hits(&event)) {
+                let name = &rules.metas()[rule.meta.unwrap()].name;
+                *hits.entry(name.clone()).or_default() += 1;
+            }
+        }
+    }
+    hits
+}
+
+fn quickly(case: &Case, rules: &Rules, own: &BTreeSet<String>) -> BTreeMap<String, u64> {
+    let mut hits = BTreeMap::new();
+    for finding in run(case, rules, own, &pool()).unwrap().findings {
+        *hits.entry(finding.rule).or_default() += finding.count;
+    }
+    hits
+}
+
+/// One of these, or nothing where it says "-"; anything but JSON is text.
+fn one_of(choices: &'static str) -> impl Strategy<Value = Option<Value>> {
+    let choices: Vec<&str> = choices.split_whitespace().collect();
+    prop::sample::select(choices).prop_map(|word| match word {
+        "-" => None,
+        word => Some(serde_json::from_str(word).unwrap_or_else(|_| json!(word))),
+    })
+}
+
+fn record() -> impl Strategy<Value = Value> {
+    let identity = (
+        one_of("Root IAMUser AssumedRole root - 7"),
+        one_of("alice Bob - null"),
+        one_of("arn:aws:iam::111122223333:user/alice arn:aws:iam::111122223333:root -"),
+        one_of(
+            r#"{"attributes":{"mfaAuthenticated":"false"}} {"attributes":{"mfaAuthenticated":true}} null -"#,
+        ),
+        one_of("true true true false"),
+    );
+    let fields = (
+        one_of("StopLogging stoplogging DeleteTrail GetObject CreateUser 5 null -"),
+        one_of("cloudtrail.amazonaws.com s3.amazonaws.com iam.amazonaws.com -"),
+        one_of("AccessDenied Client.UnauthorizedOperation NoSuchEntity - - - null {\"a\":1}"),
+        one_of("aws-cli/2.1 Boto3/1.2 TruffleHog - ÄRGER"),
+        one_of("192.0.2.1 10.1.2.3 iam.amazonaws.com -"),
+        one_of("true false -"),
+        one_of(r#"{"name":"x"} {"name":["y","x"]} {"policy":"{\"a\":\"s3:*\"}"} null -"#),
+        one_of(r#"{"ConsoleLogin":"Success"} null -"#),
+        one_of(r#"ours {"b":["deep"]} - - -"#),
+    );
+    (identity, fields).prop_map(|(identity, fields)| {
+        let mut record = json!({"eventTime": "2024-05-01T10:00:00Z", "eventID": null});
+        let mut put = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                record[key] = value;
+            }
+        };
+        put("eventName", fields.0);
+        put("eventSource", fields.1);
+        put("errorCode", fields.2);
+        put("userAgent", fields.3);
+        put("sourceIPAddress", fields.4);
+        put("readOnly", fields.5);
+        put("requestParameters", fields.6);
+        put("responseElements", fields.7);
+        put("custom", fields.8);
+        if identity.4 == Some(json!(true)) {
+            put("userIdentity", Some(json!({})));
+            let mut put = |key: &str, value: Option<Value>| {
+                if let Some(value) = value {
+                    record["userIdentity"][key] = value;
+                }
+            };
+            put("type", identity.0);
+            put("userName", identity.1);
+            put("arn", identity.2);
+            put("sessionContext", identity.3);
+        }
+        record
+    })
+}
+
+/// Items of a selection: every kind of matcher on every kind of column.
+const ITEMS: &str = r"
+eventName: StopLogging
+eventName: [stoplogging, DeleteTrail]
+eventName|cased: stoplogging
+eventName|startswith: [Stop, Delete]
+eventName|contains: trail
+eventName: '*Log*'
+eventName|re: '^(Get|Stop)'
+eventName|exists: false
+eventName: 5
+eventName: null
+eventSource: s3.amazonaws.com
+eventSource|endswith: .amazonaws.com
+eventSource|exists: true
+errorCode: null
+errorCode: '*'
+errorCode|contains: [Denied, Unauthorized]
+errorCode|neq: AccessDenied
+errorCode.a: 1
+userAgent|contains: [cli, truffle]
+userAgent|contains|all: [boto, '1.2']
+userAgent: ärger
+sourceIPAddress|cidr: 10.0.0.0/8
+sourceIPAddress|endswith: .amazonaws.com
+readOnly: true
+readOnly: 'false'
+readOnly|exists: false
+userIdentity.type: Root
+userIdentity.type|neq: IAMUser
+userIdentity.type: 7
+userIdentity.userName: bob
+userIdentity.userName: null
+userIdentity.arn|contains: ':user/'
+userIdentity.arn|fieldref|endswith: userIdentity.userName
+userIdentity.sessionContext.attributes.mfaAuthenticated: 'false'
+userIdentity.sessionContext.attributes.mfaAuthenticated: true
+userIdentity.sessionContext|exists: true
+userIdentity|contains: alice
+requestParameters.name: x
+requestParameters|contains: 's3:'
+requestParameters: null
+responseElements.ConsoleLogin: Success
+custom: ours
+custom.b: deep
+custom|exists: false
+trailinsight.outcome: denied
+trailinsight.actor|contains: alice
+trailinsight.actor: null
+eventTime|hour: 10
+";
+
+const CONDITIONS: &str = r"
+a
+a and b
+a or b
+a and not b
+not a
+1 of them
+all of them
+2 of a*
+(a or b) and not c
+1 of * and not c
+";
+
+fn rule() -> impl Strategy<Value = String> {
+    let items: Vec<&'static str> = ITEMS.trim().lines().collect();
+    let conditions: Vec<&'static str> = CONDITIONS.trim().lines().collect();
+    let selection = prop::collection::vec(prop::sample::select(items), 1..3);
+    let selections = prop::collection::vec(selection, 4);
+    (selections, prop::sample::select(conditions), any::<bool>()).prop_map(
+        |(selections, condition, as_list)| {
+            let mut text = "logsource: {product: aws}\nlevel: low\ndetection:\n".to_owned();
+            for (name, mut items) in ["a", "b", "c", "a2"].iter().zip(selections) {
+                // A key may not be there twice.
+                items.sort_unstable();
+                items.dedup_by_key(|item| item.split(": ").next());
+                let sign = if as_list && *name == "a" { "- " } else { "  " };
+                writeln!(text, "  {name}:").unwrap();
+                for item in items {
+                    writeln!(text, "    {sign}{item}").unwrap();
+                }
+            }
+            text + &format!("  condition: {condition}\n")
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_hit_is_lost(
+        records in prop::collection::vec(record(), 1..80),
+        rules in prop::collection::vec(rule(), 20),
+    ) {
+        let own = BTreeSet::new();
+        let records: Vec<Value> = (0..).zip(records).map(|(number, mut record): (u32, Value)| {
+            record["eventID"] = json!(format!("e-{number}"));
+            record
+        }).collect();
+        let documents: Vec<String> = (0..).zip(&rules)
+            .map(|(number, rule): (u32, &String)| format!("title: r{number}\nname: r{number}\n{rule}"))
+            .collect();
+        let text = documents.join("---\n");
+        let rules = rules_of(&text);
+        prop_assert_eq!(rules.broken(), &[]);
+        let (_dir, case) = case_of(&records);
+        prop_assert_eq!(quickly(&case, &rules, &own), slowly(&case, &rules, &own), "{}", text);
+    }
+}
+
+#[test]
+fn rules_are_asked_about_few_rows() {
+    let event = |number: usize, name: &str| {
+        json!({
+            "eventTime": "2024-05-01T10:00:00Z", "eventID": format!("e-{number}"), "eventName": name,
+            "eventSource": "s3.amazonaws.com", "requestParameters": {"name": "x"}
+        })
+    };
+    let mut events: Vec<Value> = (0..999).map(|n| event(n, "GetObject")).collect();
+    events.push(event(999, "DeleteTrail"));
+    let (_dir, case) = case_of(&events);
+    let rule = |name: &str, items: &str| {
+        format!(
+            "title: {name}\nname: {name}\nlogsource: {{product: aws}}\ndetection:\n  s: {{{items}}}\n  condition: s\n---\n"
+        )
+    };
+    let rules = rules_of(
+        &(rule("named", "eventName: DeleteTrail, requestParameters.name: x")
+            + &rule("sure", "eventName: deletetrail, eventSource: s3.amazonaws.com")
+            + &rule("never", "eventName|contains: Get, userAgent|contains: cli")
+            + &rule("wide", "requestParameters.name: y")),
+    );
+    let own = BTreeSet::new();
+    let views = case.views().unwrap();
+    let archive = Archive { case: &case, own_accounts: &own, views: &views, pool: &pool() };
+    let file = archive.case.part(0).unwrap();
+    let candidates = rules.index.candidates(&file).unwrap();
+    let of = |rule: u32| candidates.iter().filter(|c| c.rule == rule).collect::<Vec<_>>();
+    assert_eq!(of(0).len(), 1);
+    assert!(!of(0)[0].is_hit, "its request has to be read");
+    assert!(of(1).len() == 1 && of(1)[0].is_hit, "columns say it all");
+    assert!(of(2).is_empty(), "nobody used such a client");
+    assert_eq!(of(3).len(), 1000);
+    assert_eq!(rules.wide().map(|m| m.name.as_str()).collect::<Vec<_>>(), ["wide"]);
+}
