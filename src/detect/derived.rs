@@ -72,7 +72,9 @@ pub(super) fn field(
         "admin_grant" => admin_grant(request),
         "world_open_admin_port" => open_to_world(request),
         "other_user" => other_user(request, caller_user_name)?,
-        "passed_role" => return super::passed::role(request).map(|role| EventValue::Str(role.into())),
+        "passed_role" => {
+            return super::passed::role(request).map(|role| EventValue::Str(role.into()));
+        }
         _ => return None,
     };
     Some(EventValue::Bool(answer))
