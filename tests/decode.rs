@@ -173,6 +173,15 @@ fn what_stands_around_damage_is_read_and_the_damage_told() {
     assert!(!decoded.rejected.is_empty());
 
     let caps = Caps { window_bytes: 2 << 10, record_bytes: 1 << 10, ..Caps::default() };
+    // A list without an end that is larger than a record may be, and whose records begin otherwise.
+    let padding = "x".repeat(1 << 10);
+    let text = format!(
+        "{{\"Records\":[{{\"eventTime\":\"2024-05-03T10:00:00Z\",\"eventName\":\"a\"}},{{\"userAgent\":\"{padding}"
+    );
+    let mut whole = Rebuilt::default();
+    let decoded = decode(text.as_bytes(), &caps, &mut Scratch::default(), &mut whole);
+    assert_eq!(whole.0.len(), 1, "{decoded:?}");
+
     for caps in [caps, Caps::default()] {
         let decoded = decode(b"{,},", &caps, &mut Scratch::default(), &mut Rebuilt::default());
         assert!(decoded.pushed == 0 && !decoded.rejected.is_empty(), "{decoded:?}");

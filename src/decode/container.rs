@@ -24,7 +24,6 @@ const FIRST_KEY: &[u8] = b"\"eventVersion\"";
 pub(super) const LISTS: [&str; 4] = ["Records", "Events", "logEvents", "hits"];
 
 /// Takes documents apart and keeps the account.
-#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own about what was read")]
 pub(super) struct Reader<'s, S> {
     sink: &'s mut S,
     pub(super) caps: Caps,
@@ -39,8 +38,7 @@ pub(super) struct Reader<'s, S> {
     pub(super) faulty: bool,
     /// How records of this file or member begin: the first key of the first sound one. By it the next is
     /// found behind damage.
-    pub(super) first_key: Vec<u8>,
-    is_first: bool,
+    first_key: Option<Vec<u8>>,
     /// An integrity digest was in it.
     pub(super) digest: bool,
 }
@@ -55,8 +53,7 @@ impl<'s, S: Sink> Reader<'s, S> {
             seen_before: 0,
             recognized: false,
             faulty: false,
-            first_key: FIRST_KEY.to_vec(),
-            is_first: true,
+            first_key: None,
             digest: false,
         }
     }
@@ -70,7 +67,7 @@ impl<'s, S: Sink> Reader<'s, S> {
         self.sink.pause();
         self.sink.member(name);
         self.member = Some(name.to_owned());
-        self.is_first = true;
+        self.first_key = None;
     }
 
     pub(super) fn reject(&mut self, reason: RejectReason, count: u64, detail: &str) {
@@ -92,6 +89,10 @@ impl<'s, S: Sink> Reader<'s, S> {
     pub(super) fn fault(&mut self, reason: RejectReason, detail: &str) {
         self.faulty = true;
         self.reject(reason, 0, detail);
+    }
+
+    pub(super) fn first_key(&self) -> &[u8] {
+        self.first_key.as_deref().unwrap_or(FIRST_KEY)
     }
 
     /// How much was told so far, to see whether more is.
@@ -218,11 +219,8 @@ impl<'s, S: Sink> Reader<'s, S> {
                 self.decoded.seen += 1;
                 self.decoded.pushed += 1;
                 self.decoded.duplicate_keys += u64::from(record.duplicate_keys);
-                if std::mem::take(&mut self.is_first) {
-                    let key = cut::first_key(raw).unwrap_or(FIRST_KEY);
-                    self.first_key.clear();
-                    self.first_key.extend_from_slice(key);
-                }
+                let key = || cut::first_key(raw).unwrap_or(FIRST_KEY).to_vec();
+                self.first_key.get_or_insert_with(key);
                 self.sink.record(record);
             }
             Err(reason) => {
@@ -250,8 +248,7 @@ impl<'s, S: Sink> Reader<'s, S> {
             let key = cursor.key();
             match (key, cursor.peek()) {
                 (list, Value::Array { len }) if LISTS.contains(&list) && level < WRAPS_MAX => {
-                    // An event history may be empty.
-                    self.recognized |= list == "Records" || list == "Events" && len == 0;
+                    self.recognized |= list == "Records";
                     found = true;
                     self.units(len, cursor, nested);
                 }

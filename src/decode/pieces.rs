@@ -120,7 +120,7 @@ pub(super) fn read<S: Sink>(
     let (mut batch, window) = Batch::new(reader, scratch);
     let (mut place, mut outcome) = (Place::default(), Ok(()));
     loop {
-        if place.skip.is_some() && !skip(&mut place, window, &batch.reader.first_key) {
+        if place.skip.is_some() && !skip(&mut place, window, batch.reader.first_key()) {
             refill(input, &mut batch, window, &mut place, &mut outcome);
             continue;
         }
@@ -209,7 +209,7 @@ fn step_into<S: Sink>(batch: &mut Batch<'_, '_, S>, window: &[u8], place: &mut P
     }
     // A bracket was lost: all that may hold records is gone through one by one, and not begin by
     // begin, each of which might be followed to the end of the window.
-    if let Some(last) = cut::last_start(rest, &batch.reader.first_key) {
+    if let Some(last) = cut::last_start(rest, batch.reader.first_key()) {
         batch.broken(&rest[..last]);
         place.at += last;
         return true;
@@ -229,7 +229,7 @@ fn step_into<S: Sink>(batch: &mut Batch<'_, '_, S>, window: &[u8], place: &mut P
 /// mended. Whether that is within the window.
 fn past_damage<S: Sink>(batch: &mut Batch<'_, '_, S>, window: &[u8], place: &mut Place) -> bool {
     let rest = &window[place.at..];
-    match cut::next_start(rest, &batch.reader.first_key) {
+    match cut::next_start(rest, batch.reader.first_key()) {
         Some(next) => {
             batch.broken(&rest[..next]);
             place.at += next;

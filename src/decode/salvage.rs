@@ -92,7 +92,17 @@ fn records_from<S: Sink>(
                     at = end;
                     continue;
                 }
-                at = next(raw, start, reader).unwrap_or(raw.len());
+                let next = next(raw, start, reader);
+                // A list of records that lost its end, whose first record is known by nothing else.
+                let head = &raw[start..raw.len().min(start + SHORT_SEARCH_BYTES)];
+                if let Some(list) = cut::list_start(head)
+                    && next.is_none_or(|next| start + list <= next)
+                {
+                    reader.reject(reason, 0, "list without an end");
+                    at = start + list;
+                    continue;
+                }
+                at = next.unwrap_or(raw.len());
                 (reason, "record without an end".to_owned())
             }
         };
@@ -143,7 +153,7 @@ impl Search<'_> {
 
 /// Where the next record may begin behind the bracket at `start`.
 fn next<S: Sink>(raw: &[u8], start: usize, reader: &Reader<'_, S>) -> Option<usize> {
-    Some(start + cut::next_start(&raw[start..], &reader.first_key)?)
+    Some(start + cut::next_start(&raw[start..], reader.first_key())?)
 }
 
 /// Reads one object; what is merely badly spelled is put right first.

@@ -87,6 +87,14 @@ const SHOWN: [&str; 12] = [
     "error_code",
 ];
 
+/// Every column that a rule, a finding or its evidence can ask for.
+#[must_use]
+pub fn columns() -> Vec<&'static str> {
+    let named = TEXTS.iter().chain(&NESTED).chain(&FLAGS).chain(&IDENTITY).chain(&OWN);
+    let more = ["event_time", "extra", "service", "source_file", "source_index"];
+    named.map(|(_, column)| *column).chain(more).collect()
+}
+
 /// Columns that are read only where a rule asks for what is in them.
 pub(super) fn on_demand() -> impl Iterator<Item = &'static str> {
     columns().into_iter().filter(|column| !is_shown(column))
