@@ -16,6 +16,7 @@ mod hostile;
 mod incident;
 mod ledger;
 mod lookup;
+mod native;
 mod query;
 mod reference;
 mod resume;

@@ -56,6 +56,7 @@ Examples:
   trailinsight analyze ./AWSLogs --rules ./our-sigma-rules --out /tmp/review
   trailinsight analyze cloudtrail:all --from 7d
   trailinsight analyze cloudtrail:us-east-1 --lookup AccessKeyId=AKIAIOSFODNN7EXAMPLE
+  aws events list-rules > rules.json && trailinsight analyze ./AWSLogs --rules rules.json
   trailinsight analyze ./AWSLogs --narrator bedrock --model-id global.anthropic.claude-sonnet-5-5 --bedrock-region eu-west-1
 
 The report is written to --out: report.html, report.md, report.json, findings.jsonl, timeline.csv and
@@ -181,7 +182,8 @@ pub struct Select {
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Findings")]
 pub struct Judging {
-    /// Sigma rules of your own: a file or a folder of *.yml; may be given more than once
+    /// Rules of your own: files or folders of Sigma (*.yml) and of the JSON (*.json) that `aws events list-rules`,
+    /// `aws logs describe-metric-filters` and `aws cloudwatch describe-alarms` print; repeatable
     #[arg(long, value_name = "PATH")]
     pub rules: Vec<PathBuf>,
     /// Length of every list of counts [default: 100]
@@ -366,6 +368,41 @@ pub enum RulesCommand {
         #[command(flatten)]
         paths: RulePaths,
     },
+    /// What a trail of these event selectors would have recorded of a case, and what it would have missed
+    #[command(after_help = SELECTORS_EXAMPLES)]
+    Selectors(Selectors),
+}
+
+const SELECTORS_EXAMPLES: &str = "\
+Examples:
+  aws cloudtrail get-event-selectors --trail-name main > selectors.json
+  trailinsight rules selectors selectors.json --case trailinsight-report/case
+  trailinsight rules selectors selectors.json --case C --format json > recorded.json
+
+Basic and advanced selectors. Findings are those of the rules (--rules adds yours), over all events of the case and over
+those the trail takes. Sizes are of the records as JSON text. Insight events are chosen by other settings and left out.";
+
+#[derive(Debug, Parser)]
+pub struct Selectors {
+    /// What `aws cloudtrail get-event-selectors` prints
+    pub file: PathBuf,
+    /// Folder of the case
+    #[arg(long, value_name = "DIR")]
+    pub case: PathBuf,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = SelectorsFormat::Table)]
+    pub format: SelectorsFormat,
+    /// Threads to work with [default: all cores]
+    #[arg(long, short = 'j', value_name = "N")]
+    pub threads: Option<usize>,
+    #[command(flatten)]
+    pub paths: RulePaths,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SelectorsFormat {
+    Table,
+    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -377,7 +414,7 @@ pub enum ListFormat {
 
 #[derive(Debug, Group)]
 pub struct RulePaths {
-    /// Sigma rules of your own besides
+    /// Rules of your own besides
     #[arg(long, value_name = "PATH")]
     pub rules: Vec<PathBuf>,
     /// Settings file, for its rules [default: trailinsight.toml here, if there is one]

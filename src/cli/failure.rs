@@ -55,6 +55,13 @@ impl Failure {
         self
     }
 
+    /// Says what was being done, with the error as its cause.
+    #[must_use]
+    pub(super) fn about(mut self, message: impl Into<String>) -> Self {
+        self.causes.insert(0, std::mem::replace(&mut self.message, message.into()));
+        self
+    }
+
     #[must_use]
     fn ends(mut self, exit: Exit) -> Self {
         self.exit = exit;
@@ -169,7 +176,7 @@ impl From<crate::case::QueryError> for Failure {
 impl From<crate::detect::Error> for Failure {
     fn from(error: crate::detect::Error) -> Self {
         Self::from_error(Exit::Usage, &error)
-            .hint("rules are Sigma detections in YAML, one or more to a file")
+            .hint("rules are Sigma in YAML, or JSON that the AWS command line prints, one or more to a file")
     }
 }
 

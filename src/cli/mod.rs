@@ -11,6 +11,7 @@ mod rows;
 mod rules;
 mod rules_test;
 mod select;
+mod selectors;
 mod settings;
 mod ui;
 

@@ -4,6 +4,7 @@ use super::analyze;
 use super::args::{ListFormat, RulePaths, RulesCommand};
 use super::failure::{Exit, Failure};
 use super::rules_test;
+use super::selectors;
 use super::settings;
 use super::ui::{self, Ui};
 use crate::analyze::anomaly::HEURISTICS;
@@ -46,6 +47,7 @@ pub(super) fn run(command: RulesCommand, ui: &Ui) -> Result<Exit, Failure> {
         RulesCommand::Check { paths } => return check(&paths, ui),
         RulesCommand::Test { paths } => return rules_test::run(&paths, ui),
         RulesCommand::Hits { case, threads, paths } => hits(&case, threads, &load(paths)?)?,
+        RulesCommand::Selectors(args) => return selectors::run(args, ui),
         RulesCommand::Explain { name, paths } => explain(&name, &load(paths)?)?,
     };
     ui.stdout(text.as_bytes())?;

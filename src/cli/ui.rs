@@ -279,7 +279,7 @@ fn log_findings(report: &Report) {
 }
 
 /// The name in an ARN, as people say it: without partition, account and path.
-fn short(principal: &str) -> &str {
+pub(super) fn short(principal: &str) -> &str {
     match principal.splitn(6, ':').nth(5) {
         Some("root") => "root",
         Some(resource) => resource.rsplit('/').next().unwrap_or(resource),

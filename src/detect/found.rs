@@ -5,6 +5,7 @@ use super::Detections;
 use super::candidates::Candidate;
 use super::group::Groups;
 use super::look::Archive;
+use super::native::{self, Moments, Watching};
 use super::new_terms::Terms;
 use super::row::{SigmaEvent, hash};
 use super::rules::{Feed, Rules};
@@ -19,6 +20,9 @@ pub(super) struct Found {
     /// By correlation.
     sightings: Vec<Vec<Sighting>>,
     names: Vec<Names>,
+    /// By alarm.
+    readings: Vec<Vec<Sighting>>,
+    watching: Watching,
     /// By first-seen rule.
     terms: Vec<Terms>,
     /// When the first event of each account was.
@@ -32,6 +36,7 @@ impl Found {
         Self {
             sightings: rules.correlations.iter().map(|_| Vec::new()).collect(),
             names: rules.correlations.iter().map(|_| Names::new()).collect(),
+            readings: rules.alarms.iter().map(|_| Vec::new()).collect(),
             terms: rules.new_terms.iter().map(|_| Terms::default()).collect(),
             suppressed: vec![0; rules.suppressions.len()],
             ..Self::default()
@@ -64,6 +69,13 @@ impl Found {
         }
     }
 
+    /// What alarms want to know of all events.
+    pub(super) fn watch(&mut self, rules: &Rules, times: &[i64]) {
+        for time in times {
+            self.watching.look(rules, *time);
+        }
+    }
+
     /// `of`: the group of a correlation.
     fn hit(&mut self, rules: &Rules, rule: usize, event: &SigmaEvent<'_>, of: Option<u64>) {
         let meta = &rules.metas()[rule];
@@ -87,6 +99,17 @@ impl Found {
                     if let Some((key, stretch)) = rule.term(event, place) {
                         rule.remember(&mut self.terms[*number], key, stretch);
                     }
+                }
+                Feed::Alarm { to, reading } => {
+                    let Some(value) = reading.of(event) else { continue };
+                    self.readings[*to].push(Sighting {
+                        key: 0,
+                        time: event.row.time().0,
+                        reference: 0,
+                        value: value.to_bits(),
+                        tie: event.tie(),
+                        place,
+                    });
                 }
                 Feed::Correlation { to, reference, group } => {
                     let of = &rules.correlations[*to];
@@ -115,7 +138,9 @@ impl Found {
 
     pub(super) fn merge(mut self, rules: &Rules, other: Self) -> Self {
         self.groups = self.groups.merge(other.groups);
-        for (mine, theirs) in self.sightings.iter_mut().zip(other.sightings) {
+        self.watching.merge(other.watching);
+        let sightings = self.sightings.iter_mut().chain(&mut self.readings);
+        for (mine, theirs) in sightings.zip(other.sightings.into_iter().chain(other.readings)) {
             // What is beyond the limit is still counted by one.
             mine.extend(theirs);
             mine.truncate(MAX_SIGHTINGS + 1);
@@ -133,7 +158,7 @@ impl Found {
         self
     }
 
-    /// All hits, grouped, and what could not be applied.
+    /// All hits, grouped, what could not be applied, and when alarms went off.
     pub(super) fn settle(
         mut self,
         rules: &Rules,
@@ -152,18 +177,55 @@ impl Found {
                 self = self.merge(rules, again);
             }
         }
-        let not_applied = self.correlate(rules, &mut chosen);
+        let mut not_applied = self.correlate(rules, &mut chosen);
+        let moments = self.alarm(rules, &mut chosen, &mut not_applied);
         chosen.sort_unstable();
         let again = archive.revisit(rules, &chosen, |found, event, _, (meta, of)| {
             found.hit(rules, *meta, event, *of);
         })?;
         self = self.merge(rules, again);
-        let (findings, steps) = self.groups.into_findings(rules.metas());
+        let (mut findings, steps) = self.groups.into_findings(rules.metas());
+        native::tell(&mut findings, rules, &moments);
         let mut suppressions = rules.suppressions.clone();
         for (suppression, events) in suppressions.iter_mut().zip(self.suppressed) {
             suppression.events = events;
         }
         Ok(Detections { findings, steps, not_applied, suppressions })
+    }
+
+    /// Sets off all alarms; adds the events that did it to `chosen`.
+    fn alarm(
+        &mut self,
+        rules: &Rules,
+        chosen: &mut Vec<(Place, (usize, Option<u64>))>,
+        not_applied: &mut Vec<String>,
+    ) -> Moments {
+        let mut moments = Moments::new();
+        let watch = std::mem::take(&mut self.watching).watch();
+        for (of, mut readings) in rules.alarms.iter().zip(std::mem::take(&mut self.readings)) {
+            let name = &rules.metas()[of.meta].name;
+            if readings.len() > MAX_SIGHTINGS {
+                not_applied.push(format!(
+                    "{name} was not applied: more than {MAX_SIGHTINGS} events match its metric filter"
+                ));
+                continue;
+            }
+            let (times, ranges) = of.goes_off(&mut readings, &watch);
+            if !times.is_empty() && ranges.is_empty() {
+                not_applied.push(format!(
+                    "{name} would have gone off {} times, on silence: there are no events to show",
+                    times.len()
+                ));
+            }
+            let events: BTreeSet<Place> = ranges
+                .into_iter()
+                .flat_map(|range| &readings[range])
+                .map(|hit| hit.place)
+                .collect();
+            chosen.extend(events.into_iter().map(|place| (place, (of.meta, None))));
+            moments.insert(of.meta, times);
+        }
+        moments
     }
 
     /// Slides all windows; adds the events of findings to `chosen`, and answers with what there was too much of.

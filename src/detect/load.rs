@@ -1,6 +1,7 @@
 //! Rule files to documents: which files there are, where each document stands in its file, and which line of it an
 //! error is about.
 
+use super::aws::Printed;
 use super::rules::Error;
 use crate::model::BrokenRule;
 use rsigma_parser::{CorrelationRule, FilterRule, SigmaRule, parse_sigma_yaml};
@@ -49,6 +50,8 @@ pub(super) struct Documents {
     pub(super) rules: Vec<(SigmaRule, Source)>,
     pub(super) correlations: Vec<(CorrelationRule, Source)>,
     pub(super) filters: Vec<(FilterRule, Source)>,
+    /// Rules of AWS, by file.
+    pub(super) printed: Vec<Printed>,
     pub(super) broken: Vec<BrokenRule>,
     hash: Sha256,
 }
@@ -94,8 +97,22 @@ impl Documents {
         format!("{:x}", self.hash.clone().finalize())[..VERSION_DIGITS].to_owned()
     }
 
+    /// JSON: what the AWS command line prints.
+    fn add_printed(&mut self, file: &str, text: &str) {
+        let stem = Path::new(file).file_stem().map(|stem| stem.to_string_lossy());
+        let mut printed = Printed::read(text, stem.as_deref().unwrap_or(file));
+        let broken = std::mem::take(&mut printed.broken).into_iter();
+        let broken =
+            broken.map(|(line, reason)| BrokenRule { file: file.to_owned(), line, reason });
+        self.broken.extend(broken);
+        self.printed.push(printed);
+    }
+
     pub(super) fn add(&mut self, file: &str, text: &str) {
         self.hash.update(text);
+        if text.trim_start().starts_with(['{', '[']) {
+            return self.add_printed(file, text);
+        }
         let file: Arc<str> = file.into();
         for (line, text) in parts(text) {
             let source = Source { file: file.clone(), line, text: text.into() };
@@ -115,6 +132,11 @@ impl Documents {
             }
         }
     }
+}
+
+/// Whether a file can hold rules, by its name.
+fn is_rule_file(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "yml" || e == "yaml" || e == "json")
 }
 
 /// The documents of a file, each with its first line. A file of templates (`action: global`) is one.
@@ -185,7 +207,7 @@ pub(super) fn rule_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
         .into_iter()
         .filter_map(Result::ok)
         .map(walkdir::DirEntry::into_path)
-        .filter(|p| p.extension().is_some_and(|e| e == "yml" || e == "yaml"))
+        .filter(|p| is_rule_file(p))
         .filter(|p| p.is_file())
         .collect();
     files.sort();

@@ -1,8 +1,9 @@
 //! Rules go through a case part by part: candidates first, then only the rows and columns that they need.
 
+use super::aws::{SELECTED, Selectors};
 use super::candidates::Candidate;
 use super::found::Found;
-use super::row::{SigmaEvent, columns, hash, is_shown, on_demand};
+use super::row::{SigmaEvent, behind, columns, hash, is_shown, on_demand};
 use super::rules::Rules;
 use super::windows::Place;
 use crate::case::{self, Case, PartFile, Rows, Views};
@@ -16,6 +17,8 @@ pub(super) struct Archive<'c> {
     pub(super) own_accounts: &'c BTreeSet<String>,
     pub(super) views: &'c Views,
     pub(super) pool: &'c rayon::ThreadPool,
+    /// Only what a trail of these selectors would have recorded.
+    pub(super) trail: Option<&'c Selectors>,
 }
 
 /// Rows of a part (rising) by column on demand.
@@ -32,11 +35,19 @@ impl Archive<'_> {
             if !rules.new_terms.is_empty() {
                 found.start(starts(&file)?.into_iter());
             }
+            if !rules.alarms.is_empty() {
+                found.watch(rules, &times(&file)?);
+            }
             let rows: Vec<u32> = distinct(candidates.iter().map(|c| c.row));
             if rows.is_empty() {
                 return Ok(found);
             }
-            let table = rows_of(&file, &rows, &wanted(rules, &candidates))?;
+            let mut wanted = wanted(rules, &candidates);
+            if self.trail.is_some() {
+                let columns = SELECTED.iter().flat_map(|field| behind(field));
+                wanted.extend(columns.map(|column| (column, rows.clone())));
+            }
+            let table = rows_of(&file, &rows, &wanted)?;
             let of_rows = candidates.chunk_by(|a, b| a.row == b.row);
             for (number, candidates) in of_rows.enumerate() {
                 // One action counts once, however many accounts it was told to.
@@ -44,6 +55,9 @@ impl Archive<'_> {
                     continue;
                 }
                 let event = SigmaEvent::new(table.row(number), self.own_accounts);
+                if self.trail.is_some_and(|trail| !trail.take(&event)) {
+                    continue;
+                }
                 let place = Place { part, row: rows[number] };
                 let mut known = None;
                 for candidate in candidates {
@@ -141,6 +155,16 @@ pub(super) fn rows_of(file: &PartFile, rows: &[u32], wanted: &Wanted) -> Result<
     }
     let frame = || -> PolarsResult<DataFrame> { DataFrame::new(rows.len(), frame) };
     Rows::new(&frame().map_err(case::Error::table("read"))?)
+}
+
+/// When the events of a part were, in microseconds.
+fn times(file: &PartFile) -> Result<Vec<i64>, case::Error> {
+    let columns = file.columns(["event_time"])?;
+    let read = || -> PolarsResult<Vec<i64>> {
+        let times = columns[0].cast(&polars::prelude::DataType::Int64)?;
+        Ok(times.i64()?.iter().flatten().collect())
+    };
+    read().map_err(case::Error::table("read"))
 }
 
 /// When the first event of each account in a part was.

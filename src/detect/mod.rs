@@ -1,5 +1,6 @@
 //! Rules over the case: which events they hit, grouped into findings.
 
+pub mod aws;
 mod candidates;
 mod check;
 mod derived;
@@ -11,6 +12,7 @@ mod load;
 mod look;
 mod meta;
 mod narrow;
+mod native;
 mod new_terms;
 mod passed;
 mod row;
@@ -18,6 +20,7 @@ mod rules;
 mod sigma;
 mod step;
 pub mod target;
+pub mod trail;
 mod windows;
 
 pub use check::{Remark, check};
@@ -54,13 +57,18 @@ pub fn run(
     pool: &rayon::ThreadPool,
 ) -> Result<Detections, case::Error> {
     let views = case.views()?;
-    let archive = Archive { case, own_accounts, views: &views, pool };
-    let mut detections = archive.look(rules)?.settle(rules, &archive)?;
+    run_over(&Archive { case, own_accounts, views: &views, pool, trail: None }, rules)
+}
+
+fn run_over(archive: &Archive<'_>, rules: &Rules) -> Result<Detections, case::Error> {
+    let mut detections = archive.look(rules)?.settle(rules, archive)?;
     for event in detections.findings.iter_mut().flat_map(|f| &mut f.evidence) {
-        event.views = views.of(&event.event_id, &event.account).to_vec();
+        event.views = archive.views.of(&event.event_id, &event.account).to_vec();
     }
     Ok(detections)
 }
 
+#[cfg(test)]
+mod native_tests;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 
-const TEXTS: [(&str, &str); 18] = [
+pub(super) const TEXTS: [(&str, &str); 18] = [
     ("eventName", "event_name"),
     ("eventSource", "event_source"),
     ("awsRegion", "aws_region"),
@@ -35,7 +35,7 @@ const TEXTS: [(&str, &str); 18] = [
     ("vpcEndpointAccountId", "vpc_endpoint_account_id"),
     ("sessionCredentialFromConsole", "session_credential_from_console"),
 ];
-const NESTED: [(&str, &str); 11] = [
+pub(super) const NESTED: [(&str, &str); 11] = [
     ("requestParameters", "request_parameters"),
     ("userIdentity", "user_identity"),
     ("responseElements", "response_elements"),
@@ -50,10 +50,10 @@ const NESTED: [(&str, &str); 11] = [
 ];
 /// Place of `resources` in [`NESTED`].
 const RESOURCES: usize = 4;
-const FLAGS: [(&str, &str); 2] =
+pub(super) const FLAGS: [(&str, &str); 2] =
     [("readOnly", "read_only"), ("managementEvent", "management_event")];
 /// Fields of `userIdentity` that have a column, so that asking for them parses nothing.
-const IDENTITY: [(&str, &str); 6] = [
+pub(super) const IDENTITY: [(&str, &str); 6] = [
     ("type", "user_identity_type"),
     ("arn", "user_identity_arn"),
     ("userName", "user_identity_user_name"),
@@ -167,12 +167,12 @@ impl<'r> SigmaEvent<'r> {
         self.nested(0)
     }
 
-    fn nested(&self, number: usize) -> Option<&Value> {
+    pub(super) fn nested(&self, number: usize) -> Option<&Value> {
         let parse = || self.row.text(NESTED[number].1).and_then(|t| serde_json::from_str(t).ok());
         self.nested[number].get_or_init(parse).as_ref()
     }
 
-    fn extra(&self) -> Option<&Value> {
+    pub(super) fn extra(&self) -> Option<&Value> {
         let parse = || self.row.text("extra").and_then(|t| serde_json::from_str(t).ok());
         self.extra.get_or_init(parse).as_ref()
     }

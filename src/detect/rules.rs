@@ -7,6 +7,7 @@ use super::candidates::Index;
 use super::load::{Documents, Source};
 use super::meta::{Head, Meta};
 use super::narrow::Narrow;
+use super::native::{AlarmOf, Reading};
 use super::new_terms::NewTerms;
 use super::row::{SigmaEvent, behind, on_demand};
 use super::sigma::{self, Detection};
@@ -31,7 +32,7 @@ pub(super) trait Test: Send + Sync {
 pub enum Error {
     #[error("cannot read rules from {}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
-    #[error("no rule files (*.yml, *.yaml) in {}", path.display())]
+    #[error("no rule files (*.yml, *.yaml, *.json) in {}", path.display())]
     Empty { path: PathBuf },
 }
 
@@ -47,6 +48,8 @@ pub(super) enum Feed {
     },
     /// Place in [`Rules::new_terms`].
     Term(usize),
+    /// Place in [`Rules::alarms`], and what it takes from a hit.
+    Alarm { to: usize, reading: Reading },
 }
 
 /// What decides on single events. Without `meta` it is no finding of its own.
@@ -60,7 +63,7 @@ pub(super) struct EventRule {
 }
 
 impl EventRule {
-    fn new(test: Box<dyn Test>, meta: Option<usize>, feeds: Vec<Feed>) -> Self {
+    pub(super) fn new(test: Box<dyn Test>, meta: Option<usize>, feeds: Vec<Feed>) -> Self {
         let asks = match test.fields() {
             Some(fields) => fields.iter().flat_map(|field| behind(field)).collect(),
             None => on_demand().collect(),
@@ -88,11 +91,12 @@ pub struct Rules {
     pub(super) new_terms: Vec<NewTermsOf>,
     /// Each after those it refers to.
     pub(super) correlations: Vec<CorrelationOf>,
+    pub(super) alarms: Vec<AlarmOf>,
     pub(super) index: Index,
     pub(super) suppressions: Vec<Suppression>,
-    metas: Vec<Meta>,
+    pub(super) metas: Vec<Meta>,
     broken: Vec<BrokenRule>,
-    skipped: Vec<String>,
+    pub(super) skipped: Vec<String>,
     version: String,
 }
 
@@ -139,6 +143,7 @@ impl Rules {
             }
         }
         rules.correlate(&documents.correlations, names, sources);
+        rules.add_printed(documents.printed);
         rules.broken.sort();
         rules.index = Index::new(rules.events.iter().map(|rule| rule.test.narrow()).collect());
         rules.weigh();
@@ -160,6 +165,11 @@ impl Rules {
             }
             for feed in &rule.feeds {
                 let fields: Vec<&String> = match feed {
+                    Feed::Alarm { to, reading } => {
+                        rule.needs.extend(reading.fields().iter().flat_map(|field| behind(field)));
+                        self.metas[self.alarms[*to].meta].is_about_failure |= is_about_failure;
+                        continue;
+                    }
                     Feed::Term(number) => {
                         let of = &self.new_terms[*number];
                         let metas = of.meta.iter();

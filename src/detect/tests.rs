@@ -17,12 +17,12 @@ impl Progress for Silent {
     fn file(&self, _: u64, _: u64, _: u64) {}
 }
 
-fn pool() -> rayon::ThreadPool {
+pub(super) fn pool() -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap()
 }
 
 /// A case of these records, in a folder that goes with the answer.
-fn case_of(records: &[Value]) -> (tempfile::TempDir, Case) {
+pub(super) fn case_of(records: &[Value]) -> (tempfile::TempDir, Case) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("trail.json");
     std::fs::write(&file, json!({"Records": records}).to_string()).unwrap();
@@ -41,7 +41,7 @@ fn rules_of(text: &str) -> Rules {
 }
 
 /// Hits by rule: every rule asked about every row.
-fn slowly(case: &Case, rules: &Rules, own: &BTreeSet<String>) -> BTreeMap<String, u64> {
+pub(super) fn slowly(case: &Case, rules: &Rules, own: &BTreeSet<String>) -> BTreeMap<String, u64> {
     let mut hits = BTreeMap::new();
     for part in 0..case.part_paths().len() {
         let file = case.part(part).unwrap();
@@ -59,7 +59,7 @@ fn slowly(case: &Case, rules: &Rules, own: &BTreeSet<String>) -> BTreeMap<String
     hits
 }
 
-fn quickly(case: &Case, rules: &Rules, own: &BTreeSet<String>) -> BTreeMap<String, u64> {
+pub(super) fn quickly(case: &Case, rules: &Rules, own: &BTreeSet<String>) -> BTreeMap<String, u64> {
     let mut hits = BTreeMap::new();
     for finding in run(case, rules, own, &pool()).unwrap().findings {
         *hits.entry(finding.rule).or_default() += finding.count;
@@ -76,7 +76,7 @@ fn one_of(choices: &'static str) -> impl Strategy<Value = Option<Value>> {
     })
 }
 
-fn record() -> impl Strategy<Value = Value> {
+pub(super) fn record() -> impl Strategy<Value = Value> {
     let identity = (
         one_of("Root IAMUser AssumedRole root - 7"),
         one_of("alice Bob - null"),
@@ -265,7 +265,8 @@ fn rules_are_asked_about_few_rows() {
     );
     let own = BTreeSet::new();
     let views = case.views().unwrap();
-    let archive = Archive { case: &case, own_accounts: &own, views: &views, pool: &pool() };
+    let archive =
+        Archive { case: &case, own_accounts: &own, views: &views, pool: &pool(), trail: None };
     let file = archive.case.part(0).unwrap();
     let candidates = rules.index.candidates(&file).unwrap();
     let of = |rule: u32| candidates.iter().filter(|c| c.rule == rule).collect::<Vec<_>>();
