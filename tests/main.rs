@@ -11,6 +11,7 @@ mod containers;
 mod decode;
 mod determinism;
 mod facts;
+mod ground_truth;
 mod hostile;
 mod incident;
 mod ledger;

@@ -9,13 +9,14 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Names that [`field`] answers to, without the `trailinsight.` in front.
-pub(super) const FIELDS: [&str; 6] = [
+pub(super) const FIELDS: [&str; 7] = [
     "foreign_accounts",
     "foreign_kms_key",
     "public_grant",
     "admin_grant",
     "world_open_admin_port",
     "other_user",
+    "passed_role",
 ];
 
 /// Deeper than any request AWS accepts; what lies below is hostile and is not followed.
@@ -71,6 +72,9 @@ pub(super) fn field(
         "admin_grant" => admin_grant(request),
         "world_open_admin_port" => open_to_world(request),
         "other_user" => other_user(request, caller_user_name)?,
+        "passed_role" => {
+            return super::passed::role(request).map(|role| EventValue::Str(role.into()));
+        }
         _ => return None,
     };
     Some(EventValue::Bool(answer))

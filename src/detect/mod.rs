@@ -14,6 +14,7 @@ mod meta;
 mod narrow;
 mod native;
 mod new_terms;
+mod passed;
 mod row;
 mod rules;
 mod sigma;

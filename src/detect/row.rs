@@ -62,12 +62,13 @@ pub(super) const IDENTITY: [(&str, &str); 6] = [
     ("invokedBy", "user_identity_invoked_by"),
 ];
 /// Columns behind the fields of `trailinsight.*` that need no thought.
-const OWN: [(&str, &str); 5] = [
+const OWN: [(&str, &str); 6] = [
     ("outcome", "outcome"),
     ("actor", "actor"),
     ("actor_kind", "actor_kind"),
     ("event_name", "event_name_norm"),
     ("user_agent_family", "user_agent_family"),
+    ("ip_kind", "ip_kind"),
 ];
 
 /// Columns that a finding shows, but those that hardly repeat.
@@ -114,6 +115,7 @@ pub(super) fn behind(field: &str) -> BTreeSet<&'static str> {
         "trailinsight" => match named(&OWN, rest) {
             Some(column) => _ = columns.insert(column),
             None if rest == "foreign_resource" => _ = columns.insert("resources"),
+            None if rest == "foreign_caller" => _ = columns.insert("user_identity_account_id"),
             None => columns.extend(["request_parameters", "user_identity_user_name"]),
         },
         "userIdentity" => {
@@ -138,7 +140,7 @@ pub(super) fn fields() -> impl Iterator<Item = &'static str> {
 
 /// Whether there is a field `trailinsight.NAME`.
 pub(super) fn is_ours(name: &str) -> bool {
-    let computed = derived::FIELDS.iter().chain(&["foreign_resource"]);
+    let computed = derived::FIELDS.iter().chain(&["foreign_resource", "foreign_caller"]);
     OWN.iter().map(|(own, _)| own).chain(computed).any(|own| *own == name)
 }
 
@@ -182,6 +184,10 @@ impl<'r> SigmaEvent<'r> {
         if name == "foreign_resource" {
             let foreign = foreign::resource(self.nested(RESOURCES)?, self.own_accounts);
             return Some(EventValue::Bool(foreign));
+        }
+        if name == "foreign_caller" {
+            let account = self.row.text("user_identity_account_id")?;
+            return Some(EventValue::Bool(!self.own_accounts.contains(account)));
         }
         let caller = self.row.text("user_identity_user_name");
         derived::field(name, self.request(), caller, self.own_accounts)
