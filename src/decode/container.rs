@@ -248,7 +248,8 @@ impl<'s, S: Sink> Reader<'s, S> {
             let key = cursor.key();
             match (key, cursor.peek()) {
                 (list, Value::Array { len }) if LISTS.contains(&list) && level < WRAPS_MAX => {
-                    self.recognized |= list == "Records";
+                    // An event history may be empty.
+                    self.recognized |= list == "Records" || list == "Events" && len == 0;
                     found = true;
                     self.units(len, cursor, nested);
                 }

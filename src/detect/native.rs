@@ -55,7 +55,8 @@ impl Test for OnTheBus {
     fn fields(&self) -> Option<BTreeSet<String>> {
         let mut fields = self.pattern.fields();
         // By which it is told whether a call reads.
-        fields.insert("eventName".to_owned());
+        let reads = ["eventName", "eventType", "eventCategory", "readOnly", "managementEvent"];
+        fields.extend(reads.map(str::to_owned));
         Some(fields)
     }
 }

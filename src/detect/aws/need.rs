@@ -27,6 +27,18 @@ pub(crate) enum Need {
     },
 }
 
+/// Fields of the record that the envelope of an event is made of.
+const ENVELOPE: [&str; 8] = [
+    "eventID",
+    "eventName",
+    "eventSource",
+    "eventTime",
+    "eventType",
+    "awsRegion",
+    "recipientAccountId",
+    "userIdentity.accountId",
+];
+
 impl Pattern {
     pub(crate) fn needs(&self) -> Need {
         let all = |terms: &Vec<Term>| Need::All(terms.iter().map(Term::needs).collect());
@@ -36,12 +48,10 @@ impl Pattern {
     /// The fields of the record it looks at.
     pub(crate) fn fields(&self) -> BTreeSet<String> {
         let of_record = |term: &Term| match term.path.strip_prefix("detail.") {
-            Some(path) => path.to_owned(),
-            None if term.path == "id" => "eventID".to_owned(),
-            // All that the envelope is made of besides is at hand.
-            None => "eventName".to_owned(),
+            Some(path) => vec![path.to_owned()],
+            None => ENVELOPE.map(str::to_owned).to_vec(),
         };
-        self.alternatives.iter().flatten().map(of_record).collect()
+        self.alternatives.iter().flatten().flat_map(of_record).collect()
     }
 }
 
