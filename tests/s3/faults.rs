@@ -204,4 +204,11 @@ fn what_cannot_be_reached_at_all_says_so() {
     };
     assert!(source.detail.contains("not accepted") && source.fatal, "{source:?}");
     assert!(!format!("{source:?}").contains("AKIA"), "{source:?}");
+    drop(server);
+    stranger.aws.endpoint_url = Some("http://127.0.0.1:9".to_owned());
+    let source = super::Location::parse(&format!("s3://{BUCKET}/")).unwrap();
+    let Err(Error::Remote { source, .. }) = super::archive::open(&[source], &stranger) else {
+        panic!("nobody is there")
+    };
+    assert!(source.remedy.as_deref().is_some_and(|remedy| remedy.contains("--endpoint-url")));
 }

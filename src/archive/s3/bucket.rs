@@ -7,6 +7,7 @@ use super::explain::{Asked, explain, region_of};
 use crate::model::ReadError;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::interceptors::FinalizerInterceptorContextRef;
+use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{ConfigBag, Intercept, Region, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
@@ -17,6 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where nobody says: S3 answers there with the region of any bucket.
 const REGION: &str = "us-east-1";
+/// Of the first request: whoever mistyped a host should hear of it soon.
+const FIRST_ATTEMPTS: u32 = 3;
 
 pub(super) struct Bucket {
     client: Client,
@@ -61,6 +64,8 @@ pub(super) struct Page<'a> {
     pub(super) after: Option<&'a str>,
     pub(super) delimiter: Option<&'a str>,
     pub(super) most: Option<i32>,
+    /// Other than the configuration has.
+    pub(super) attempts: Option<u32>,
 }
 
 impl Bucket {
@@ -76,7 +81,8 @@ impl Bucket {
             settings.s3_region.clone().or(configured).unwrap_or_else(|| REGION.to_owned());
         loop {
             let bucket = Self::in_region(aws, settings, name, region.clone());
-            let page = Page { prefix, most: Some(1), ..Page::default() };
+            let attempts = Some(FIRST_ATTEMPTS);
+            let page = Page { prefix, most: Some(1), attempts, ..Page::default() };
             let Err(error) = bucket.try_list(page).await else { return Ok(bucket) };
             match region_of(&error).filter(|elsewhere| *elsewhere != region) {
                 Some(elsewhere) if settings.s3_region.is_none() => {
@@ -128,16 +134,19 @@ impl Bucket {
         ListObjectsV2Output,
         aws_sdk_s3::error::SdkError<aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Error>,
     > {
-        self.client
+        let request = self
+            .client
             .list_objects_v2()
             .bucket(&self.name)
             .prefix(page.prefix)
             .set_start_after(page.after.map(str::to_owned))
             .set_delimiter(page.delimiter.map(str::to_owned))
             .set_max_keys(page.most)
-            .set_request_payer(self.payer.clone())
-            .send()
-            .await
+            .set_request_payer(self.payer.clone());
+        let Some(attempts) = page.attempts else { return request.send().await };
+        let retry = RetryConfig::standard().with_max_attempts(attempts);
+        let once = aws_sdk_s3::config::Builder::new().retry_config(retry);
+        request.customize().config_override(once).send().await
     }
 
     pub(super) async fn list(&self, page: Page<'_>) -> Result<ListObjectsV2Output, ReadError> {

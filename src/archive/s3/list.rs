@@ -235,7 +235,7 @@ async fn folders(bucket: &Bucket, prefix: &str, depth: Option<u32>) -> Result<Fo
     let (mut objects, mut folders) = (Vec::new(), Vec::<String>::new());
     let mut after: Option<String> = None;
     loop {
-        let page = Page { prefix, after: after.as_deref(), delimiter: Some("/"), most: None };
+        let page = Page { prefix, after: after.as_deref(), delimiter: Some("/"), ..Page::default() };
         let mut listed = bucket.list(page).await?;
         objects.append(listed.contents.get_or_insert_default());
         let found = listed.common_prefixes().iter().filter_map(|p| p.prefix());
@@ -257,7 +257,7 @@ async fn folders(bucket: &Bucket, prefix: &str, depth: Option<u32>) -> Result<Fo
 
 async fn page(bucket: &Bucket, keys: Keys, pages: u32) -> Result<Found, ReadError> {
     let (prefix, after) = (keys.prefix.as_str(), keys.after.as_deref());
-    let listed = bucket.list(Page { prefix, after, delimiter: None, most: None }).await?;
+    let listed = bucket.list(Page { prefix, after, ..Page::default() }).await?;
     let is_truncated = listed.is_truncated() == Some(true);
     let mut objects = listed.contents.unwrap_or_default();
     let last = objects.last().and_then(|o| o.key()).map(str::to_owned);

@@ -36,7 +36,7 @@ async fn folders(bucket: &Bucket, keys: &Keys) -> Result<Vec<String>, ReadError>
     let mut prefix = keys.prefix.clone();
     loop {
         let after = keys.after.as_deref();
-        let page = Page { prefix: &prefix, after, delimiter: Some("/"), most: None };
+        let page = Page { prefix: &prefix, after, delimiter: Some("/"), ..Page::default() };
         let listed = bucket.list(page).await?;
         let folders: Vec<&str> =
             listed.common_prefixes().iter().filter_map(|p| p.prefix()).collect();
@@ -89,7 +89,7 @@ async fn characters(bucket: &Bucket, keys: &Keys, ways: usize) -> Result<Vec<Str
 
 /// The first key after `cut`.
 async fn probe(bucket: &Bucket, keys: &Keys, cut: &str) -> Result<Option<String>, ReadError> {
-    let page = Page { prefix: &keys.prefix, after: Some(cut), delimiter: None, most: Some(1) };
+    let page = Page { prefix: &keys.prefix, after: Some(cut), most: Some(1), ..Page::default() };
     let listed = bucket.list(page).await?;
     let key = listed.contents().first().and_then(|object| object.key());
     Ok(key.filter(|key| keys.upto.as_deref().is_none_or(|upto| *key <= upto)).map(str::to_owned))
