@@ -235,7 +235,8 @@ async fn folders(bucket: &Bucket, prefix: &str, depth: Option<u32>) -> Result<Fo
     let (mut objects, mut folders) = (Vec::new(), Vec::<String>::new());
     let mut after: Option<String> = None;
     loop {
-        let page = Page { prefix, after: after.as_deref(), delimiter: Some("/"), ..Page::default() };
+        let page =
+            Page { prefix, after: after.as_deref(), delimiter: Some("/"), ..Page::default() };
         let mut listed = bucket.list(page).await?;
         objects.append(listed.contents.get_or_insert_default());
         let found = listed.common_prefixes().iter().filter_map(|p| p.prefix());
