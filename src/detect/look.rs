@@ -44,7 +44,9 @@ impl Archive<'_> {
             }
             let mut wanted = wanted(rules, &candidates);
             if self.trail.is_some() {
-                let columns = SELECTED.iter().flat_map(|field| behind(field));
+                // Records that do not say their category are told by whether they manage.
+                let fields = SELECTED.iter().chain(&["managementEvent"]);
+                let columns = fields.flat_map(|field| behind(field));
                 wanted.extend(columns.map(|column| (column, rows.clone())));
             }
             let table = rows_of(&file, &rows, &wanted)?;

@@ -71,7 +71,12 @@ impl Test for Filter {
     }
 
     fn fields(&self) -> Option<BTreeSet<String>> {
-        Filter::fields(self)
+        let mut fields = Filter::fields(self)?;
+        if FLAGS.iter().any(|(flag, _)| fields.contains(*flag)) {
+            // A flag that is written as text stands with what has no column, which a name brings along.
+            fields.insert("eventName".to_owned());
+        }
+        Some(fields)
     }
 }
 
@@ -88,14 +93,14 @@ fn narrowed(needs: &Need) -> Narrow {
             let is_nested = NESTED.iter().any(|(name, _)| name == field) || field.contains('.');
             let in_identity = field.strip_prefix("userIdentity.");
             let is_identity = IDENTITY.iter().any(|(key, _)| in_identity == Some(key));
-            if is_nested && !is_identity {
+            // A flag's column does not tell whether it was written as text.
+            let is_flag = FLAGS.iter().any(|(name, _)| name == field);
+            if is_flag || (is_nested && !is_identity) {
                 return maybe;
             }
-            // A flag that is written as text stands elsewhere.
-            let is_flag = FLAGS.iter().any(|(name, _)| name == field);
             let test = test.clone();
             let passes = move |value: Option<&EventValue<'_>>| match value {
-                None => is_flag || test(None),
+                None => test(None),
                 Some(EventValue::Null) => test(Some(&Scalar::Null)),
                 Some(EventValue::Str(text)) if !is_text(text) => true,
                 Some(EventValue::Str(text)) => test(Some(&Scalar::Text(Cow::Borrowed(&**text)))),

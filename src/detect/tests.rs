@@ -92,7 +92,7 @@ pub(super) fn record() -> impl Strategy<Value = Value> {
         one_of("AccessDenied Client.UnauthorizedOperation NoSuchEntity - - - null {\"a\":1}"),
         one_of("aws-cli/2.1 Boto3/1.2 TruffleHog - ÄRGER"),
         one_of("192.0.2.1 10.1.2.3 iam.amazonaws.com -"),
-        one_of("true false -"),
+        one_of("true false \"true\" -"),
         one_of(r#"{"name":"x"} {"name":["y","x"]} {"policy":"{\"a\":\"s3:*\"}"} null -"#),
         one_of(r#"{"ConsoleLogin":"Success"} null -"#),
         one_of(r#"ours {"b":["deep"]} - - -"#),
