@@ -22,13 +22,13 @@ use std::sync::{Arc, Mutex};
 
 /// A part takes about this share of what a worker may hold; the rest is for the file in hand and
 /// for the columns while they are written.
-const PART_SHARE: usize = 3;
+const PART_SHARE: usize = 8;
 /// Text that is held whole takes some ten times its size while it is read: itself, its structure and what
 /// the parser makes room for. What is larger than this share of a worker's memory is read in pieces.
 const WINDOW_SHARE: usize = 32;
 const WINDOW_LEAST: usize = 2 << 20;
 /// What is far away is read ahead of the workers by this share of all memory.
-const AHEAD_SHARE: usize = 8;
+const AHEAD_SHARE: usize = 16;
 
 #[derive(Debug, Clone, Default)]
 pub struct Options {

@@ -20,10 +20,14 @@ use std::cell::RefCell;
 
 /// Level 1: 0.3 s per GB of JSON; level 3 takes twice that for 8 % less.
 const ZSTD_LEVEL: i32 = 1;
-/// Size of a page before compression.
-pub(super) const PAGE_BYTES: usize = 1 << 20;
-/// A page of nothing but nulls ends here.
-const PAGE_ROWS: usize = 1 << 20;
+/// Size of a page before compression: every column of a worker holds one, and what is no larger than a near
+/// cache is compressed a little faster.
+pub(super) const PAGE_BYTES: usize = 256 << 10;
+/// A page of nothing but nulls, or of short texts, ends here.
+const PAGE_ROWS: usize = 1 << 16;
+/// Room in front of a page's values for what says which rows have one: a bit a row, and as much again for
+/// the headers of runs.
+const LEVELS_BYTES: usize = PAGE_ROWS / 4;
 /// Dictionaries larger than this are of ids and objects, whose least and greatest help nobody.
 const STATISTICS_BYTES: usize = 64 << 10;
 
@@ -60,15 +64,15 @@ impl FallibleStreamingIterator for Finished {
 /// A column of texts that hardly repeat.
 #[derive(Default)]
 pub(super) struct TextPages {
-    /// The page in hand, in Parquet's PLAIN encoding: each value behind its length.
+    /// The page in hand: room for the levels, then the values in Parquet's PLAIN encoding, each
+    /// behind its length. Empty as long as there is no value.
     plain: Vec<u8>,
     /// Which of its rows have a value; empty as long as none has.
     present: Vec<bool>,
     rows: usize,
     done: Vec<CompressedPage>,
     done_bytes: usize,
-    /// Definition levels and values of a page.
-    page: Vec<u8>,
+    levels: Vec<u8>,
 }
 
 impl TextPages {
@@ -78,6 +82,9 @@ impl TextPages {
                 self.present.resize(self.rows, false);
             }
             self.present.push(true);
+            if self.plain.is_empty() {
+                self.plain.resize(LEVELS_BYTES, 0);
+            }
             plain(value, &mut self.plain);
         } else if !self.present.is_empty() {
             self.present.push(false);
@@ -102,12 +109,19 @@ impl TextPages {
     }
 
     fn end_page(&mut self) {
-        let Self { plain, present, rows, page, .. } = self;
+        let Self { plain, present, rows, levels, .. } = self;
         present.resize(*rows, false);
-        page.clear();
+        levels.clear();
         let nulls = present.iter().filter(|p| !**p).count();
-        levels(present.iter().copied(), nulls, page);
-        page.extend_from_slice(plain);
+        encode_levels(present.iter().copied(), nulls, levels);
+        // Right in front of the values, so that these need no second copy.
+        let page = if plain.is_empty() {
+            &levels[..]
+        } else {
+            let start = LEVELS_BYTES.saturating_sub(levels.len());
+            plain.splice(start..LEVELS_BYTES, levels.drain(..));
+            &plain[start..]
+        };
         let page = data_page(page, *rows, nulls, Encoding::Plain, None);
         self.done_bytes += page.compressed_size();
         self.done.push(CompressedPage::Data(page));
@@ -121,7 +135,7 @@ impl TextPages {
 pub(super) fn of_dict(dict: &Dict) -> Vec<CompressedPage> {
     let mut page = Vec::new();
     let nulls = dict.codes.iter().filter(|&&c| c == NULL).count();
-    levels(dict.codes.iter().map(|&c| c != NULL), nulls, &mut page);
+    encode_levels(dict.codes.iter().map(|&c| c != NULL), nulls, &mut page);
     let rows = dict.codes.len();
     let values = dict.values.len();
     if values == 0 {
@@ -167,7 +181,7 @@ pub(super) fn plain(value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Writes which rows have a value; `nulls` have none.
-fn levels(present: impl ExactSizeIterator<Item = bool>, nulls: usize, page: &mut Vec<u8>) {
+fn encode_levels(present: impl ExactSizeIterator<Item = bool>, nulls: usize, page: &mut Vec<u8>) {
     let start = page.len();
     page.extend_from_slice(&[0; 4]);
     if nulls == 0 || nulls == present.len() {
