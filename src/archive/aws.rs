@@ -49,9 +49,8 @@ impl Aws {
         stop: &Stop,
         work: impl Future<Output = Result<T, ReadError>>,
     ) -> Result<T, ReadError> {
-        let stopped = || {
-            Err(ReadError { detail: "stopped".to_owned(), remedy: None, fatal: false })
-        };
+        let stopped =
+            || Err(ReadError { detail: "stopped".to_owned(), remedy: None, fatal: false });
         self.runtime.block_on(unless_stopped(stop, work)).unwrap_or_else(stopped)
     }
 }
