@@ -8,7 +8,6 @@ use crate::model::{ReadError, Stop};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::{Builder, tls};
-use aws_types::service_config::ServiceConfigKey;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -44,33 +43,33 @@ impl Aws {
     }
 
     /// Waits for `work` on the calling thread, which is none of the runtime's.
+    #[cfg(feature = "s3")]
     pub(super) fn wait<T>(
         &self,
         stop: &Stop,
         work: impl Future<Output = Result<T, ReadError>>,
     ) -> Result<T, ReadError> {
-        self.runtime.block_on(async {
-            let mut work = std::pin::pin!(work);
-            loop {
-                match tokio::time::timeout(GLANCE, &mut work).await {
-                    Ok(done) => return done,
-                    Err(_) if stop.is_asked() => {
-                        return Err(ReadError {
-                            detail: "stopped".to_owned(),
-                            remedy: None,
-                            fatal: false,
-                        });
-                    }
-                    Err(_) => {}
-                }
-            }
-        })
+        let stopped =
+            || Err(ReadError { detail: "stopped".to_owned(), remedy: None, fatal: false });
+        self.runtime.block_on(unless_stopped(stop, work)).unwrap_or_else(stopped)
     }
 }
 
+/// What `work` comes to, or nothing when somebody asks to stop before.
+pub(super) async fn unless_stopped<T>(stop: &Stop, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    while !stop.is_asked() {
+        if let Ok(done) = tokio::time::timeout(GLANCE, &mut work).await {
+            return Some(done);
+        }
+    }
+    None
+}
+
 /// Whether calls to a service go elsewhere than to AWS, by flag, environment or profile.
+#[cfg(feature = "s3")]
 pub(super) fn has_endpoint(config: &SdkConfig, service: &str) -> bool {
-    let key = ServiceConfigKey::builder()
+    let key = aws_types::service_config::ServiceConfigKey::builder()
         .service_id(service)
         .env("AWS_ENDPOINT_URL")
         .profile("endpoint_url")

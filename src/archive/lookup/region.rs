@@ -4,7 +4,7 @@ use super::explain::{Refusal, explain};
 use super::pace::Pace;
 use super::window::Slice;
 use crate::archive::Options;
-use crate::archive::aws::Aws;
+use crate::archive::aws::{Aws, unless_stopped};
 use crate::model::{Stop, Timestamp};
 use aws_config::Region as Name;
 use aws_config::retry::RetryConfig;
@@ -15,13 +15,9 @@ use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use aws_sdk_cloudtrail::{Client, Config};
 use serde::Deserialize;
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
-use tokio::time::timeout;
 
 /// The most that the API gives at a time.
 const PAGE_EVENTS: i32 = 50;
-/// How often somebody who waits looks whether to stop.
-const STOP_LOOK: Duration = Duration::from_millis(200);
 
 pub(super) struct Region {
     pub(super) name: String,
@@ -129,15 +125,7 @@ impl Region {
             .set_next_token(token)
             .send();
         // Between two attempts the SDK may wait for longer than a user does.
-        let mut asking = std::pin::pin!(asking);
-        let asked = loop {
-            if self.stop.is_asked() {
-                return Err(Refusal::stopped());
-            }
-            if let Ok(asked) = timeout(STOP_LOOK, &mut asking).await {
-                break asked;
-            }
-        };
+        let asked = unless_stopped(&self.stop, asking).await.ok_or_else(Refusal::stopped)?;
         asked.map_err(|error: SdkError<LookupEventsError>| {
             let refusal = explain(&error, &self.name);
             tracing::debug!(region = self.name, detail = refusal.error.detail, "refused");
