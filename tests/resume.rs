@@ -294,7 +294,7 @@ fn a_full_disk_ends_with_4_and_the_case_opens_and_goes_on() {
     ended_well(&run(dir.path()).args(["ingest", "first", "--case", "case"]).output().unwrap());
     fs::rename(first.join("trail.json"), dir.path().join("archive/trail.json")).unwrap();
     let program = env!("CARGO_BIN_EXE_trailinsight");
-    let script = format!("trap '' XFSZ; ulimit -f 300; exec {program} \"$@\"");
+    let script = format!("trap '' XFSZ; ulimit -f 80; exec {program} \"$@\"");
     let output = Command::new("sh")
         .args(["-c", &script, "sh", "ingest", "archive", "--case", "case"])
         .args(SMALL)
