@@ -11,7 +11,17 @@ pub(super) const NAME: &str = "lock";
 
 /// Held while it lives.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "the open file is the lock")] Option<File>);
+pub(super) struct Lock(Option<File>);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that is just being started by another thread still holds a copy of
+        // the open file, and with it the lock. What cannot be let go of ends with the process.
+        if let Some(file) = &self.0 {
+            let _ = file.unlock();
+        }
+    }
+}
 
 impl Lock {
     /// To write: nobody else may read or write.
