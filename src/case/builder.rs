@@ -5,41 +5,11 @@ use super::columns::{
 };
 use super::identity::{self, Identity};
 use super::intern::{Dict, NULL};
-use super::pages::{self, TextPages};
+use super::pages::{self, ListPages, TextPages};
 use super::{dedupe, derive};
 use crate::decode::Record;
 use crate::model::Outcome;
 use polars_parquet::parquet::page::CompressedPage;
-
-/// Texts in memory: all values behind each other, with the end of each.
-#[derive(Default)]
-pub(super) struct Text {
-    pub(super) bytes: Vec<u8>,
-    pub(super) offsets: Vec<i64>,
-    pub(super) valid: Vec<bool>,
-}
-
-impl Text {
-    fn push(&mut self, value: Option<&[u8]>) {
-        if self.offsets.is_empty() {
-            self.offsets.push(0);
-        }
-        self.bytes.extend_from_slice(value.unwrap_or_default());
-        self.offsets.push(self.bytes.len() as i64);
-        self.valid.push(value.is_some());
-    }
-
-    fn heap_bytes(&self) -> usize {
-        self.bytes.len() + self.offsets.len() * size_of::<i64>() + self.valid.len()
-    }
-}
-
-/// A list of texts per row.
-#[derive(Default)]
-pub(super) struct Lists {
-    pub(super) items: Text,
-    pub(super) offsets: Vec<i64>,
-}
 
 /// One column, ready to be written.
 pub(super) enum Column {
@@ -47,7 +17,8 @@ pub(super) enum Column {
     Index(Vec<u32>),
     Flag(Vec<Option<bool>>),
     Pages(Vec<CompressedPage>),
-    Lists(Lists),
+    /// Of lists of texts.
+    Lists(Vec<CompressedPage>),
 }
 
 /// Rows of one part while it grows.
@@ -58,7 +29,7 @@ pub(super) struct Builder {
     texts: [TextPages; TEXTS.len()],
     flags: [Vec<Option<bool>>; FLAGS.len()],
     extra: TextPages,
-    arns: Lists,
+    arns: ListPages,
     /// `ConsoleLogin` that failed without an error code, by row.
     failed_login: Vec<bool>,
     files: Dict,
@@ -76,7 +47,7 @@ impl Builder {
         let dicts: usize = self.dicts.iter().map(Dict::heap_bytes).sum();
         let texts: usize = self.texts.iter().map(TextPages::heap_bytes).sum();
         let fixed = self.rows() * (8 + 4 + 2 + 1 + size_of::<dedupe::Key>());
-        dicts + texts + fixed + self.extra.heap_bytes() + self.arns.items.heap_bytes()
+        dicts + texts + fixed + self.extra.heap_bytes() + self.arns.heap_bytes()
     }
 
     /// The code of a file, for rows that are pushed.
@@ -96,10 +67,7 @@ impl Builder {
             flag.push(value(record));
         }
         self.push_extra(record);
-        for arn in &record.resource_arns {
-            self.arns.items.push(Some(arn.as_bytes()));
-        }
-        self.arns.offsets.push(self.arns.items.valid.len() as i64);
+        self.arns.push(&record.resource_arns);
         self.failed_login.push(is_failed_login(record));
         self.files.codes.push(file);
         self.indexes.push(record.index);
@@ -141,7 +109,7 @@ impl Builder {
         for (text, (name, _)) in self.texts.iter_mut().zip(&TEXTS) {
             columns.push((name, Column::Pages(text.take())));
         }
-        columns.push(("resource_arns", Column::Lists(std::mem::take(&mut self.arns))));
+        columns.push(("resource_arns", Column::Lists(self.arns.take())));
         columns.push(("extra", Column::Pages(self.extra.take())));
         columns.push(("source_file", Column::Pages(pages::of_dict(&self.files))));
         columns.push(("source_index", Column::Index(refill(&mut self.indexes))));
@@ -182,7 +150,7 @@ impl Builder {
         for (name, Dict { values, codes }) in identity::NAMES.into_iter().zip(of_value) {
             let of_rows = identity.codes.iter();
             column.codes.clear();
-            column.codes.extend(of_rows.map(|&c| if c == NULL { NULL } else { codes[c as usize] }));
+            column.codes.extend(of_rows.map(|&c| codes.get(c as usize).copied().unwrap_or(NULL)));
             column.values = values;
             push(name, &column);
         }

@@ -23,6 +23,7 @@ mod part;
 mod query;
 mod record;
 mod rows;
+mod runs;
 mod scan;
 mod settle;
 mod sql;

@@ -3,12 +3,12 @@
 //! written from the codes that were given while reading, so that no value is hashed or copied twice.
 
 use super::intern::{Dict, NULL};
+use super::runs;
 use polars::error::PolarsError;
 use polars_parquet::parquet::CowBuffer;
 use polars_parquet::parquet::FallibleStreamingIterator;
 use polars_parquet::parquet::compression::{Compression, CompressionOptions};
 use polars_parquet::parquet::encoding::Encoding;
-use polars_parquet::parquet::encoding::hybrid_rle::{Encoder, encode};
 use polars_parquet::parquet::metadata::Descriptor;
 use polars_parquet::parquet::page::{
     CompressedDataPage, CompressedDictPage, CompressedPage, DataPageHeader, DataPageHeaderV1,
@@ -122,7 +122,7 @@ impl TextPages {
             plain.splice(start..LEVELS_BYTES, levels.drain(..));
             &plain[start..]
         };
-        let page = data_page(page, *rows, nulls, Encoding::Plain, None);
+        let page = data_page(page, &Counts::of_rows(*rows, nulls), Encoding::Plain, None);
         self.done_bytes += page.compressed_size();
         self.done.push(CompressedPage::Data(page));
         plain.clear();
@@ -131,29 +131,93 @@ impl TextPages {
     }
 }
 
+/// A column of lists of texts, a list in every row, mostly short or empty.
+#[derive(Default)]
+pub(super) struct ListPages {
+    plain: Vec<u8>,
+    /// By text, or by empty list: whether it goes on with the list before it, and [`EMPTY`] or [`TEXT`].
+    repetition: Vec<u32>,
+    definition: Vec<u32>,
+    rows: usize,
+    done: Vec<CompressedPage>,
+    done_bytes: usize,
+}
+
+/// The list is there, and has nothing in it. Below it would be no list, above it no text.
+const EMPTY: u32 = 1;
+const TEXT: u32 = 3;
+const DEFINITION_BITS: u32 = 2;
+
+impl ListPages {
+    pub(super) fn push(&mut self, texts: &[&str]) {
+        if self.plain.len() >= PAGE_BYTES || self.definition.len() >= PAGE_ROWS / 4 {
+            self.end_page();
+        }
+        self.rows += 1;
+        if texts.is_empty() {
+            self.repetition.push(0);
+            self.definition.push(EMPTY);
+        }
+        for (i, text) in texts.iter().enumerate() {
+            self.repetition.push(u32::from(i > 0));
+            self.definition.push(TEXT);
+            plain(text.as_bytes(), &mut self.plain);
+        }
+    }
+
+    /// All pages; the column is empty again and keeps its buffers.
+    pub(super) fn take(&mut self) -> Vec<CompressedPage> {
+        if self.rows > 0 || self.done.is_empty() {
+            self.end_page();
+        }
+        self.done_bytes = 0;
+        std::mem::take(&mut self.done)
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.plain.len() + self.definition.len() * 2 * size_of::<u32>() + self.done_bytes
+    }
+
+    fn end_page(&mut self) {
+        let mut page = Vec::with_capacity(self.plain.len() + self.definition.len());
+        runs::levels(&mut page, |out| runs::encode(&self.repetition, 1, out));
+        runs::levels(&mut page, |out| runs::encode(&self.definition, DEFINITION_BITS, out));
+        page.extend_from_slice(&self.plain);
+        let nulls = self.definition.iter().filter(|&&d| d < TEXT).count();
+        let counts = Counts { values: self.definition.len(), rows: self.rows, nulls };
+        let page = data_page(&page, &counts, Encoding::Plain, None);
+        self.done_bytes += page.compressed_size();
+        self.done.push(CompressedPage::Data(page));
+        self.plain.clear();
+        self.repetition.clear();
+        self.definition.clear();
+        self.rows = 0;
+    }
+}
+
 /// The pages of a dictionary column: its values, then its codes.
 pub(super) fn of_dict(dict: &Dict) -> Vec<CompressedPage> {
     let mut page = Vec::new();
-    let nulls = dict.codes.iter().filter(|&&c| c == NULL).count();
-    encode_levels(dict.codes.iter().map(|&c| c != NULL), nulls, &mut page);
     let rows = dict.codes.len();
+    // One too many, so that the last can be written before it is known to be none.
+    let (mut codes, mut present) = (vec![0; rows + 1], 0);
+    for &code in &dict.codes {
+        codes[present] = code;
+        present += usize::from(code != NULL);
+    }
+    codes.truncate(present);
+    let nulls = rows - present;
+    encode_levels(dict.codes.iter().map(|&c| c != NULL), nulls, &mut page);
+    let counts = Counts::of_rows(rows, nulls);
     let values = dict.values.len();
     if values == 0 {
         // Nothing but nulls: there are no codes to write.
-        return vec![CompressedPage::Data(data_page(&page, rows, nulls, Encoding::Plain, None))];
+        return vec![CompressedPage::Data(data_page(&page, &counts, Encoding::Plain, None))];
     }
     let bits = usize::BITS - (values - 1).leading_zeros();
     let bits = bits.max(1);
     page.push(bits as u8);
-    if values == 1 {
-        <u32 as Encoder<u32>>::run_length_encode(&mut page, rows - nulls, 0, bits)
-    } else if nulls == 0 {
-        encode::<u32, _, _>(&mut page, dict.codes.iter().copied(), bits)
-    } else {
-        let codes: Vec<u32> = dict.codes.iter().copied().filter(|&c| c != NULL).collect();
-        encode::<u32, _, _>(&mut page, codes.into_iter(), bits)
-    }
-    .expect("writing to memory cannot fail");
+    runs::encode(&codes, bits, &mut page);
     let plain = dict.values.plain();
     let range = (plain.len() <= STATISTICS_BYTES).then(|| {
         let least = dict.values.iter().min().expect("there are values");
@@ -167,7 +231,7 @@ pub(super) fn of_dict(dict: &Dict) -> Vec<CompressedPage> {
         values,
         false,
     );
-    let codes = data_page(&page, rows, nulls, Encoding::RleDictionary, range);
+    let codes = data_page(&page, &counts, Encoding::RleDictionary, range);
     vec![CompressedPage::Dict(dictionary), CompressedPage::Data(codes)]
 }
 
@@ -182,43 +246,53 @@ pub(super) fn plain(value: &[u8], out: &mut Vec<u8>) {
 
 /// Writes which rows have a value; `nulls` have none.
 fn encode_levels(present: impl ExactSizeIterator<Item = bool>, nulls: usize, page: &mut Vec<u8>) {
-    let start = page.len();
-    page.extend_from_slice(&[0; 4]);
-    if nulls == 0 || nulls == present.len() {
-        <bool as Encoder<bool>>::run_length_encode(page, present.len(), nulls == 0, 1)
-    } else {
-        encode::<bool, _, _>(page, present, 1)
+    runs::levels(page, |out| {
+        if nulls == 0 || nulls == present.len() {
+            runs::repeat(present.len(), u32::from(nulls == 0), 1, out);
+        } else {
+            runs::encode(&present.map(u32::from).collect::<Vec<_>>(), 1, out);
+        }
+    });
+}
+
+/// What a page holds: values with the nulls among them, in so many rows.
+struct Counts {
+    values: usize,
+    rows: usize,
+    nulls: usize,
+}
+
+impl Counts {
+    fn of_rows(rows: usize, nulls: usize) -> Self {
+        Self { values: rows, rows, nulls }
     }
-    .expect("writing to memory cannot fail");
-    let length = (page.len() - start - 4) as u32;
-    page[start..start + 4].copy_from_slice(&length.to_le_bytes());
 }
 
 fn data_page(
     page: &[u8],
-    rows: usize,
-    nulls: usize,
+    counts: &Counts,
     encoding: Encoding,
     range: Option<(&[u8], &[u8])>,
 ) -> CompressedDataPage {
     let primitive_type = PrimitiveType::from_physical("text".into(), PhysicalType::ByteArray);
     let statistics = BinaryStatistics {
         primitive_type: primitive_type.clone(),
-        null_count: Some(nulls as i64),
+        null_count: Some(counts.nulls as i64),
         distinct_count: None,
         max_value: range.map(|(_, greatest)| greatest.to_vec()),
         min_value: range.map(|(least, _)| least.to_vec()),
     };
     let header = DataPageHeader::V1(DataPageHeaderV1 {
-        num_values: rows as i32,
+        num_values: counts.values as i32,
         encoding: encoding.into(),
         definition_level_encoding: Encoding::Rle.into(),
         repetition_level_encoding: Encoding::Rle.into(),
         statistics: Some(statistics.serialize()),
     });
-    let descriptor = Descriptor { primitive_type, max_def_level: 1, max_rep_level: 0 };
-    let compressed = CowBuffer::Owned(compress(page));
-    CompressedDataPage::new(header, compressed, Compression::Zstd, page.len(), descriptor, rows)
+    // What the writer does not look at: the schema has the levels.
+    let descriptor = Descriptor { primitive_type, max_def_level: 0, max_rep_level: 0 };
+    let (compressed, bytes) = (CowBuffer::Owned(compress(page)), page.len());
+    CompressedDataPage::new(header, compressed, Compression::Zstd, bytes, descriptor, counts.rows)
 }
 
 /// With one context per thread: making one costs as much as compressing a small page.

@@ -4,13 +4,11 @@
 //! the file, dictionary or not, so that every engine (and SQL's LIKE) sees strings.
 
 use super::Error;
-use super::builder::{Column, Lists, Text};
+use super::builder::Column;
 use super::pages::{Finished, PAGE_BYTES, compression};
 use polars::error::{PolarsError, PolarsResult};
-use polars_arrow::array::{Array, BooleanArray, ListArray, PrimitiveArray, Utf8Array};
-use polars_arrow::bitmap::Bitmap;
+use polars_arrow::array::{Array, BooleanArray, PrimitiveArray};
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field, TimeUnit};
-use polars_arrow::offset::OffsetsBuffer;
 use polars_parquet::write::{
     Compressor, DynIter, DynStreamingIterator, Encoding, FileWriter, StatisticsOptions, Version,
     WriteOptions, array_to_columns, to_parquet_type,
@@ -52,7 +50,9 @@ fn encode(
     let mut writer = FileWriter::try_new(out, schema, options)?;
     let pages = columns.into_iter().zip(fields).map(move |((_, column), field)| {
         let array = match column {
-            Column::Pages(pages) => return Ok(DynStreamingIterator::new(Finished::new(pages))),
+            Column::Pages(pages) | Column::Lists(pages) => {
+                return Ok(DynStreamingIterator::new(Finished::new(pages)));
+            }
             other => array(other)?,
         };
         let type_ = to_parquet_type(&field)?;
@@ -95,29 +95,6 @@ fn array(column: Column) -> PolarsResult<Box<dyn Array>> {
             PrimitiveArray::try_new(ArrowDataType::UInt32, values.into(), None)?.boxed()
         }
         Column::Flag(values) => BooleanArray::from(values).boxed(),
-        Column::Pages(_) => unreachable!("they are written already"),
-        Column::Lists(lists) => list(lists)?.boxed(),
+        Column::Pages(_) | Column::Lists(_) => unreachable!("they are written already"),
     })
-}
-
-fn utf8(text: Text) -> PolarsResult<Utf8Array<i64>> {
-    let valid = Bitmap::from(text.valid);
-    let valid = (valid.unset_bits() > 0).then_some(valid);
-    let mut offsets = text.offsets;
-    if offsets.is_empty() {
-        offsets.push(0);
-    }
-    let offsets = OffsetsBuffer::try_from(offsets)?;
-    Utf8Array::try_new(ArrowDataType::LargeUtf8, offsets, text.bytes.into(), valid)
-}
-
-fn list(lists: Lists) -> PolarsResult<ListArray<i64>> {
-    let offsets: Vec<i64> = std::iter::once(0).chain(lists.offsets).collect();
-    let item = Field::new("item".into(), ArrowDataType::LargeUtf8, true);
-    ListArray::try_new(
-        ArrowDataType::LargeList(Box::new(item)),
-        OffsetsBuffer::try_from(offsets)?,
-        utf8(lists.items)?.boxed(),
-        None,
-    )
 }

@@ -78,21 +78,11 @@ fn member(input: &[u8], cap_bytes: usize, out: &mut Vec<u8>) -> Step {
     let mut room = first_guess(input);
     loop {
         room = room.min(cap_bytes.saturating_sub(start));
-        out.resize(start + room, 0);
-        match libdeflate::gzip(input, &mut out[start..]) {
-            libdeflate::Answer::Done { used, made } => {
-                out.truncate(start + made);
-                return Step::Done { used };
-            }
-            libdeflate::Answer::NoRoom if start + room >= cap_bytes => {
-                out.truncate(start);
-                return Step::OverCap;
-            }
+        match libdeflate::gzip(input, room, out) {
+            libdeflate::Answer::Done { used } => return Step::Done { used },
+            libdeflate::Answer::NoRoom if start + room >= cap_bytes => return Step::OverCap,
             libdeflate::Answer::NoRoom => room = room.saturating_mul(4),
-            libdeflate::Answer::Bad => {
-                out.truncate(start);
-                return Step::Bad;
-            }
+            libdeflate::Answer::Bad => return Step::Bad,
         }
     }
 }
@@ -194,7 +184,7 @@ mod libdeflate {
     use std::cell::RefCell;
 
     pub(super) enum Answer {
-        Done { used: usize, made: usize },
+        Done { used: usize },
         NoRoom,
         Bad,
     }
@@ -221,26 +211,37 @@ mod libdeflate {
         Decompressor(raw)
     }
 
-    #[allow(unsafe_code, reason = "libdeflater does not say how much input was used")]
-    pub(super) fn gzip(input: &[u8], out: &mut [u8]) -> Answer {
+    /// Appends the first member of `input` to `out`, which is left as it was where there is another answer
+    /// than `Done`.
+    #[allow(
+        unsafe_code,
+        reason = "libdeflater does not say how much input was used, and wants cleared memory"
+    )]
+    pub(super) fn gzip(input: &[u8], room: usize, out: &mut Vec<u8>) -> Answer {
+        out.reserve(room);
+        let free = &mut out.spare_capacity_mut()[..room];
         let (mut used, mut made) = (0usize, 0usize);
         let result = DECOMPRESSOR.with_borrow_mut(|decompressor| {
-            // SAFETY: both slices are valid for their lengths during the call, the decompressor is
-            // owned by this thread, and the two counters outlive the call.
+            // SAFETY: both slices are valid for their lengths during the call, what is free is only written,
+            // the decompressor is owned by this thread, and the two counters outlive the call.
             unsafe {
                 libdeflate_sys::libdeflate_gzip_decompress_ex(
                     decompressor.0,
                     input.as_ptr().cast(),
                     input.len(),
-                    out.as_mut_ptr().cast(),
-                    out.len(),
+                    free.as_mut_ptr().cast(),
+                    free.len(),
                     &raw mut used,
                     &raw mut made,
                 )
             }
         });
         match result {
-            libdeflate_sys::libdeflate_result_LIBDEFLATE_SUCCESS => Answer::Done { used, made },
+            libdeflate_sys::libdeflate_result_LIBDEFLATE_SUCCESS => {
+                // SAFETY: so many bytes were written behind those that were there.
+                unsafe { out.set_len(out.len() + made) };
+                Answer::Done { used }
+            }
             libdeflate_sys::libdeflate_result_LIBDEFLATE_INSUFFICIENT_SPACE => Answer::NoRoom,
             _ => Answer::Bad,
         }
