@@ -27,8 +27,11 @@ const PART_SHARE: usize = 8;
 /// the parser makes room for. What is larger than this share of a worker's memory is read in pieces.
 const WINDOW_SHARE: usize = 32;
 const WINDOW_LEAST: usize = 2 << 20;
-/// What is far away is read ahead of the workers by this share of all memory.
-const AHEAD_SHARE: usize = 16;
+/// What is far away is read ahead of the workers, and takes this share of all memory from them. An
+/// object is held about four times on its way: by the connection, in pieces, whole, and as free memory
+/// that the next one fills.
+const AHEAD_SHARE: usize = 8;
+const AHEAD_HELD: usize = 4;
 
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -107,10 +110,12 @@ pub fn ingest(
     living.extend(of_manifest.map(|part| part.name.clone()));
     folder.sweep(&living)?;
     progress.begin(&todo.plan);
-    let worker_bytes = options.memory_bytes / pool.current_num_threads().max(1);
+    let is_far = todo.plan.requests != archive::Requests::default();
+    let ahead_bytes = if is_far { options.memory_bytes / AHEAD_SHARE } else { 0 };
+    let worker_bytes = (options.memory_bytes - ahead_bytes) / pool.current_num_threads().max(1);
     let window_bytes = options.caps.window_bytes.min(worker_bytes / WINDOW_SHARE).max(WINDOW_LEAST);
     let inputs = std::mem::take(&mut todo.inputs);
-    let ahead_bytes = (options.memory_bytes / AHEAD_SHARE) as u64;
+    let ahead_bytes = (ahead_bytes / AHEAD_HELD) as u64;
     let window = Window { file_bytes: window_bytes as u64, ahead_bytes };
     let reading = source.reading(source.inputs(), inputs, window);
     let run = Run {

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
+use hyper::http::response::Parts;
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -63,6 +64,8 @@ struct State {
     times: Mutex<HashMap<String, u32>>,
     /// Keys and folders in answers of the catalog.
     listed: Mutex<u64>,
+    /// Answers given before, if they are to be given again from memory.
+    kept: Option<Mutex<HashMap<String, (Parts, Bytes)>>>,
 }
 
 impl Drop for Server {
@@ -78,6 +81,25 @@ impl Server {
         catalog: Option<Catalog>,
         plan: impl Fn(&str, &str, u32) -> Option<Fault> + Send + Sync + 'static,
     ) -> Self {
+        Self::start_with(root, catalog, plan, false)
+    }
+
+    /// A server that works once for each question, for benches: S3 does its work on processors of
+    /// its own, this one on those of the program that is measured.
+    #[allow(dead_code, reason = "scripts/bench-s3 uses it")]
+    pub(crate) fn start_keeping(
+        root: &Path,
+        plan: impl Fn(&str, &str, u32) -> Option<Fault> + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_with(root, None, plan, true)
+    }
+
+    fn start_with(
+        root: &Path,
+        catalog: Option<Catalog>,
+        plan: impl Fn(&str, &str, u32) -> Option<Fault> + Send + Sync + 'static,
+        keeps: bool,
+    ) -> Self {
         let mut builder =
             s3s::service::S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap());
         builder.set_auth(s3s::auth::SimpleAuth::from_single(KEY_ID, SECRET));
@@ -88,6 +110,7 @@ impl Server {
             seen: Mutex::default(),
             times: Mutex::default(),
             listed: Mutex::default(),
+            kept: keeps.then(Mutex::default),
         });
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -192,10 +215,10 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> io::Result<Res
             .body(full(xml))
             .unwrap());
     }
-    let answer = Service::call(&state.s3, request).await;
-    let answer = answer.map_err(|error| io::Error::other(format!("{error:?}")))?;
-    let (head, body) = answer.into_parts();
-    let body = body.map_err(|error| io::Error::other(error.to_string())).boxed_unsync();
+    let (head, body) = match &state.kept {
+        Some(kept) => kept_or_asked(&state, kept, request).await?,
+        None => asked_of_s3(&state, request).await?,
+    };
     let body = match fault {
         Some(Fault::Truncate(bytes)) => truncated(body, bytes).await?,
         Some(Fault::Corrupt) => corrupted(body).await?,
@@ -204,8 +227,33 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> io::Result<Res
     Ok(Response::from_parts(head, body))
 }
 
-fn full(text: String) -> Body {
-    Full::new(Bytes::from(text)).map_err(|never: Infallible| match never {}).boxed_unsync()
+async fn asked_of_s3(state: &State, request: Request<Incoming>) -> io::Result<(Parts, Body)> {
+    let answer = Service::call(&state.s3, request).await;
+    let answer = answer.map_err(|error| io::Error::other(format!("{error:?}")))?;
+    let (head, body) = answer.into_parts();
+    Ok((head, body.map_err(|error| io::Error::other(error.to_string())).boxed_unsync()))
+}
+
+async fn kept_or_asked(
+    state: &State,
+    kept: &Mutex<HashMap<String, (Parts, Bytes)>>,
+    request: Request<Incoming>,
+) -> io::Result<(Parts, Body)> {
+    let question = format!("{} {:?}", request.uri(), request.headers().get("range"));
+    let known = kept.lock().unwrap().get(&question).cloned();
+    let (head, whole) = if let Some(known) = known {
+        known
+    } else {
+        let (head, body) = asked_of_s3(state, request).await?;
+        let answer = (head, body.collect().await?.to_bytes());
+        kept.lock().unwrap().insert(question, answer.clone());
+        answer
+    };
+    Ok((head, full(whole)))
+}
+
+fn full(body: impl Into<Bytes>) -> Body {
+    Full::new(body.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
 fn error(status: u16, code: &str) -> Response<Body> {
@@ -235,7 +283,7 @@ async fn corrupted(body: Body) -> io::Result<Body> {
     let mut whole = body.collect().await?.to_bytes().to_vec();
     let middle = whole.len() / 2;
     whole[middle] ^= 0x10;
-    Ok(Full::new(Bytes::from(whole)).map_err(|never: Infallible| match never {}).boxed_unsync())
+    Ok(full(whole))
 }
 
 fn query(text: &str) -> BTreeMap<String, String> {

@@ -34,7 +34,7 @@ fn serve(root: &str, delay: u64) {
     let plan = move |key: &str, _: &str, _: u32| {
         (delay > 0 && !key.is_empty()).then_some(server::Fault::Slow(delay))
     };
-    let server = server::Server::start(Path::new(root), None, plan);
+    let server = server::Server::start_keeping(Path::new(root), plan);
     println!("{}", server.endpoint());
     loop {
         std::thread::sleep(Duration::from_hours(1));
