@@ -172,6 +172,17 @@ fn what_stands_around_damage_is_read_and_the_damage_told() {
     assert_eq!(names, ["before", "after"], "{decoded:?}");
     assert!(!decoded.rejected.is_empty());
 
+    // Brackets that close the list too soon, so that the names of the damaged record stand beside it.
+    for names in ["\"eventName\":\"x\",\"eventID\":\"1\"", "\"eventTime\":1,\"eventName\":\"x\""] {
+        let text = format!(
+            r#"{{"Records":[{{"eventTime":"2024-05-03T10:00:00Z","eventName":"before"}},{{"eventTime":"2024-05-03T10:00:01Z"}}],{names}}},{{"eventTime":"2024-05-03T10:00:02Z","eventName":"after"}}]}}"#
+        );
+        let (rebuilt, decoded) = read(text.as_bytes());
+        let names: Vec<&Value> = rebuilt.iter().map(|r| &r["eventName"]).collect();
+        assert_eq!(names, ["before", "after"], "{decoded:?}");
+        assert!(!decoded.rejected.is_empty());
+    }
+
     let caps = Caps { window_bytes: 2 << 10, record_bytes: 1 << 10, ..Caps::default() };
     // A list without an end that is larger than a record may be, and whose records begin otherwise.
     let padding = "x".repeat(1 << 10);

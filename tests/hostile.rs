@@ -238,11 +238,11 @@ impl Sink for Ids {
     }
 }
 
-/// How much is held at a time decides where the search for brackets that are lost begins and ends, and so now
-/// and then on a record beside the damage; on anything else it must not.
+/// How much is held at a time decides where the search for brackets that are lost begins and ends, and so, in one
+/// text of a thousand, on a record beside the damage; on anything else it must not.
 #[test]
 fn damaged_texts_give_the_same_records_whole_and_in_pieces() {
-    const ROUNDS: usize = 2_000;
+    const ROUNDS: usize = 6_000;
     let texts = texts();
     let whole = Caps { record_bytes: 6 << 10, ..Caps::default() };
     let pieces = Caps { window_bytes: 6 << 10, ..whole };
@@ -259,9 +259,9 @@ fn damaged_texts_give_the_same_records_whole_and_in_pieces() {
             differ.push(apart);
         }
     }
-    assert!(differ.len() <= ROUNDS / 100, "{} of {ROUNDS} texts differ", differ.len());
+    assert!(differ.len() <= ROUNDS / 1_000, "{} of {ROUNDS} texts differ", differ.len());
     let most = differ.iter().max().copied().unwrap_or_default();
-    assert!(most <= 8, "{most} records differ in one text");
+    assert!(most <= 3, "{most} records differ in one text");
 }
 
 /// Beginnings without ends, each of which might reach to the end of the file: what stands before is

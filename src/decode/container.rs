@@ -400,4 +400,12 @@ fn is_record(record: &Record<'_>, read: Result<(), RejectReason>) -> bool {
         + usize::from(has_time);
     (names >= 2 || aggregated::is_aggregated(record, read))
         && !record.event_source.is_some_and(|s| s.starts_with("aws:"))
+        && !record.extra.iter().any(|(key, value)| LISTS.contains(key) && is_list_of_records(value))
+}
+
+/// Records in a member of what looks like a record: an envelope, or the brackets between were lost.
+fn is_list_of_records(value: &[u8]) -> bool {
+    let head = &value[..value.len().min(16 << 10)];
+    let named = |name: &&&str| memmem::find(head, name.as_bytes()).is_some();
+    value.starts_with(b"[") && NAMES.iter().filter(named).count() >= 2
 }

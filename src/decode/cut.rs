@@ -218,7 +218,12 @@ fn scalar(rest: &[u8], whole: bool) -> (Piece<'_>, usize) {
             End::Lost(len) => (Piece::Broken(&rest[..len]), len),
         };
     }
-    match rest.iter().position(|b| matches!(b, b',' | b']' | b'}' | b'\n')) {
+    let ends = |b: &u8| matches!(b, b',' | b']' | b'}' | b'\n');
+    let end = rest.iter().position(ends);
+    // Where a comma was lost, a record may follow at once.
+    let mut before = rest[..end.unwrap_or(rest.len())].iter();
+    let brace = before.position(|b| matches!(b, b'{' | b'"' | b':')).filter(|&at| rest[at] == b'{');
+    match brace.or(end) {
         Some(0) => (Piece::Broken(&rest[..1]), 1),
         Some(len) => (Piece::Value(rest[..len].trim_ascii_end()), len),
         None if whole => (Piece::Broken(rest), rest.len()),
@@ -285,6 +290,16 @@ mod tests {
             assert_eq!(scanner.feed(&text[..cut]), End::Open);
             assert_eq!(scanner.feed(&text[cut..]), End::At(text.len() - cut), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_record_behind_a_lost_comma_is_a_value_of_its_own() {
+        let text = b"0 {\"a\":1}, x\": {\"b\":2}]";
+        let (mut at, mut values) = (0, Vec::new());
+        while let Piece::Value(value) = next(text, &mut at, true, true) {
+            values.push(String::from_utf8_lossy(value));
+        }
+        assert_eq!(values, ["0", "{\"a\":1}", "x\": {\"b\":2"]);
     }
 
     #[test]

@@ -14,6 +14,12 @@ fn named(seen: &[Seen], name: &str) -> bool {
     seen.iter().any(|record| record.texts[0].as_deref() == Some(name))
 }
 
+/// Whether it is one by its own names: what has fewer is opened, and a value in it may be the record.
+fn is_record(value: &Value) -> bool {
+    let names = ["eventName", "eventSource", "eventTime", "eventID", "eventVersion"];
+    names.iter().filter(|name| value.get(name).is_some_and(Value::is_string)).count() >= 2
+}
+
 /// Every field of ours says what the reference read.
 fn agree(ours: &Seen, reference: &Value) {
     for (key, text) in TEXTS.iter().zip(&ours.texts) {
@@ -42,6 +48,9 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     }
     assert!(named(&seen, "after"), "{decoded:?}");
     for ours in &seen {
-        agree(ours, &records[ours.index as usize]);
+        let reference = &records[ours.index as usize];
+        if is_record(reference) {
+            agree(ours, reference);
+        }
     }
 });
