@@ -34,24 +34,18 @@ impl Disk {
             disk.list_one(source, &prefix)?;
         }
         disk.inputs.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
-        disk.inputs.dedup_by(|a, b| a.path == b.path);
-        disk.tell_apart();
-        for input in &mut disk.inputs {
-            // Names are many, and say where most files are.
-            if disk.root.join(&input.name) == input.path {
-                input.path = PathBuf::new();
-            }
+        // Of several SOURCEs, one may be in another; names then say where files are.
+        fn place(input: &Input) -> &Path {
+            input.path.as_deref().unwrap_or(Path::new(&*input.name))
         }
+        disk.inputs.dedup_by(|a, b| place(a) == place(b));
+        disk.tell_apart();
         disk.inputs.shrink_to_fit();
         Ok(disk)
     }
 
     fn path<'a>(&self, input: &'a Input) -> Cow<'a, Path> {
-        if input.path.as_os_str().is_empty() {
-            self.root.join(&input.name).into()
-        } else {
-            Cow::Borrowed(&input.path)
-        }
+        input.path.as_deref().map_or_else(|| self.root.join(&*input.name).into(), Cow::Borrowed)
     }
 
     /// Names that are no UTF-8 may print alike; a case knows files by name.
@@ -61,7 +55,7 @@ impl Disk {
             let (before, here) = self.inputs.split_at_mut(at);
             if before[at - same].name == here[0].name {
                 same += 1;
-                here[0].name.push_str(&format!(" ({same})"));
+                here[0].name = format!("{} ({same})", here[0].name).into();
             } else {
                 same = 1;
             }
@@ -79,14 +73,7 @@ impl Disk {
             } else {
                 source.display().to_string()
             };
-            self.inputs.push(Input {
-                name,
-                bytes: metadata.len(),
-                stamp: stamp(&metadata),
-                named: true,
-                origin: 0,
-                path: source.to_owned(),
-            });
+            self.push(name, source, Some(metadata), true);
             return Ok(());
         }
         std::fs::read_dir(source).map_err(unreachable)?;
@@ -97,7 +84,7 @@ impl Disk {
                 // fails by name and the ledger tells.
                 let error = entry.expect_err("just matched");
                 if let Some(path) = error.path() {
-                    self.push(source, path, prefix, None);
+                    self.push(name_below(source, path, prefix), path, None, false);
                 }
                 continue;
             };
@@ -108,7 +95,8 @@ impl Disk {
             let metadata = entry.metadata().ok();
             match Key::parse(&entry.path().to_string_lossy()).kind {
                 KeyKind::Events | KeyKind::Candidate => {
-                    self.push(source, entry.path(), prefix, metadata);
+                    let path = entry.path();
+                    self.push(name_below(source, path, prefix), path, metadata, false);
                 }
                 kind => {
                     self.skipped += 1;
@@ -125,13 +113,16 @@ impl Disk {
         Ok(())
     }
 
-    fn push(&mut self, source: &Path, path: &Path, prefix: &str, metadata: Option<Metadata>) {
-        let relative = path.strip_prefix(source).unwrap_or(path);
-        let name = format!("{prefix}{}", relative.display());
+    fn push(&mut self, name: String, path: &Path, metadata: Option<Metadata>, named: bool) {
         let (bytes, stamp) = metadata.map_or((0, 0), |m| (m.len(), stamp(&m)));
-        let (named, origin, path) = (false, 0, path.to_owned());
-        self.inputs.push(Input { name, bytes, stamp, named, origin, path });
+        // Names are many, and say where most files are.
+        let path = (self.root.join(&name) != path).then(|| Box::from(path));
+        self.inputs.push(Input { name: name.into(), bytes, stamp, named, origin: 0, path });
     }
+}
+
+fn name_below(source: &Path, path: &Path, prefix: &str) -> String {
+    format!("{prefix}{}", path.strip_prefix(source).unwrap_or(path).display())
 }
 
 fn stamp(metadata: &Metadata) -> i64 {

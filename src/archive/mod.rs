@@ -28,11 +28,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-/// One file of an archive.
+/// One file of an archive. There may be millions, and all are held: nothing in it that most do without.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
     /// How reports name it: relative to the SOURCE it was found under.
-    pub name: String,
+    pub name: Box<str>,
     /// Size as stored, in bytes; 0 where only reading tells.
     pub bytes: u64,
     /// Changes when the content may have changed: on disk, the time of the last change in
@@ -43,7 +43,7 @@ pub struct Input {
     /// Which of several sources it is of.
     pub(crate) origin: u16,
     /// Where it is on disk, if its name does not say.
-    pub(crate) path: std::path::PathBuf,
+    pub(crate) path: Option<Box<std::path::Path>>,
 }
 
 /// Requests that a source far away takes.

@@ -109,6 +109,8 @@ pub fn ingest(
     let of_manifest = before.iter().flat_map(|m| m.parts.iter().chain(&m.aggregated));
     living.extend(of_manifest.map(|part| part.name.clone()));
     folder.sweep(&living)?;
+    let first_reading = journal.state.next_reading();
+    journal.let_go();
     progress.begin(&todo.plan);
     let is_far = todo.plan.requests != archive::Requests::default();
     let ahead_bytes = if is_far { options.memory_bytes / AHEAD_SHARE } else { 0 };
@@ -125,7 +127,7 @@ pub fn ingest(
         progress,
         folder,
         selection: &selection,
-        first_reading: journal.state.next_reading(),
+        first_reading,
         part_bytes: worker_bytes / PART_SHARE,
         reading: &*reading,
         failed: AtomicBool::new(false),
@@ -255,6 +257,7 @@ impl Run<'_> {
 
     fn finish(self, before: Option<&Manifest>, todo: &Todo) -> Result<Manifest, Error> {
         let mut journal = self.journal.into_inner().expect("no worker panics with the lock");
+        journal.read_again()?;
         let unchanged = before.filter(|m| m.journal_bytes == journal.bytes());
         let settled = match unchanged.map(|m| &m.ledger.records) {
             Some(r) => Settled { duplicate: r.duplicate, conflict: r.conflict, amended: r.amended },

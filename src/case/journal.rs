@@ -8,8 +8,8 @@ use super::Error;
 use crate::model::{RejectReason, Selection, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -214,6 +214,7 @@ pub(super) struct Journal {
     file: File,
     path: PathBuf,
     bytes: u64,
+    /// As of when the journal was opened or read again, and of every [`Self::append`] since.
     pub(super) state: State,
 }
 
@@ -221,12 +222,7 @@ impl Journal {
     /// Goes on with the journal of a case, or begins one.
     pub(super) fn open(case: &Path, selection: &Selection) -> Result<Self, Error> {
         let path = case.join(NAME);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(e) => return Err(Error::io("read", &path)(e)),
-        };
-        let (state, whole) = replay(&text);
+        let (state, whole) = replay(&path)?;
         let state = state.ok_or_else(|| Error::OtherFormat { path: case.to_owned() })?;
         let file = File::options().create(true).append(true).open(&path);
         let file = file.map_err(Error::io("create", &path))?;
@@ -256,7 +252,31 @@ impl Journal {
 
     /// Returns when the line is on disk.
     pub(super) fn append(&mut self, line: Line) -> Result<(), Error> {
-        let mut text = serde_json::to_vec(&line).expect("a line is plain data");
+        self.tell(&line)?;
+        self.state.apply(line);
+        Ok(())
+    }
+
+    /// Lets go of the account of every file and part: while files are read, memory does not grow with
+    /// their number. [`Self::read_again`] brings it back.
+    pub(super) fn let_go(&mut self) {
+        self.state.accounts.clear();
+        self.state.parts.clear();
+    }
+
+    /// Finds out from the disk what all lines say.
+    pub(super) fn read_again(&mut self) -> Result<(), Error> {
+        let (state, whole) = replay(&self.path)?;
+        if whole != self.bytes {
+            return Err(Error::io("read", &self.path)(ErrorKind::UnexpectedEof.into()));
+        }
+        self.state = state.expect("what was just written is of this format");
+        Ok(())
+    }
+
+    /// The same as [`Self::append`], but the state hears of it only when it is read again.
+    pub(super) fn tell(&mut self, line: &Line) -> Result<(), Error> {
+        let mut text = serde_json::to_vec(line).expect("a line is plain data");
         text.push(b'\n');
         let written = self.file.write_all(&text).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
@@ -265,7 +285,6 @@ impl Journal {
             return Err(Error::io("write", &self.path)(error));
         }
         self.bytes += text.len() as u64;
-        self.state.apply(line);
         Ok(())
     }
 
@@ -280,33 +299,40 @@ impl Journal {
 /// What the case at `case` is about, if there is one.
 #[must_use]
 pub fn selection(case: &Path) -> Option<Selection> {
-    let text = fs::read(case.join(NAME)).ok()?;
-    let (state, whole) = replay(&text);
+    let (state, whole) = replay(&case.join(NAME)).ok()?;
     state.filter(|_| whole > 0).map(|state| state.selection)
 }
 
 /// The state after all whole lines and how many bytes they have; `None` for another format.
-fn replay(text: &[u8]) -> (Option<State>, u64) {
+fn replay(path: &Path) -> Result<(Option<State>, u64), Error> {
     let (mut state, mut whole) = (State::default(), 0);
-    for line in text.split_inclusive(|&b| b == b'\n') {
-        let line_bytes = line.len() as u64;
-        let Some(line) = line.strip_suffix(b"\n") else { break };
+    let mut file = match File::open(path) {
+        Ok(file) => BufReader::new(file),
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok((Some(state), whole)),
+        Err(e) => return Err(Error::io("read", path)(e)),
+    };
+    let mut text = Vec::new();
+    loop {
+        text.clear();
+        file.read_until(b'\n', &mut text).map_err(Error::io("read", path))?;
+        let Some(line) = text.strip_suffix(b"\n") else { break };
         match serde_json::from_slice(line) {
-            Ok(Line::Begin { format, .. }) if format != FORMAT => return (None, 0),
+            Ok(Line::Begin { format, .. }) if format != FORMAT => return Ok((None, 0)),
             Ok(line) => state.apply(line),
             // After a power cut the end of a file may be anything; a first line that is no line of
             // ours is another matter.
-            Err(_) if whole == 0 => return (None, 0),
+            Err(_) if whole == 0 => return Ok((None, 0)),
             Err(_) => break,
         }
-        whole += line_bytes;
+        whole += text.len() as u64;
     }
-    (Some(state), whole)
+    Ok((Some(state), whole))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn account(reading: Reading, name: &str) -> Account {
         Account {

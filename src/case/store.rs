@@ -82,7 +82,7 @@ impl<'r> Store<'r> {
         if parts.is_empty() && files.is_empty() {
             return Ok(());
         }
-        self.journal().append(Line::Read { parts, files })
+        self.journal().tell(&Line::Read { parts, files })
     }
 
     fn part(&self, table: Table, taken: Taken, files: Vec<PartFile>) -> Result<Part, Error> {

@@ -147,7 +147,7 @@ fn one_object_is_named_by_its_key_and_tells_its_metadata() {
     bucket(dir.path(), Shape::FewLarge, 20, 2);
     let server = Server::start(dir.path(), None, calm);
     let all = open(&server, &format!("s3://{BUCKET}/")).unwrap();
-    let key = all.inputs()[0].name.clone();
+    let key = all.inputs()[0].name.to_string();
     let one = open(&server, &format!("s3://{BUCKET}/{key}")).unwrap();
     let [input] = one.inputs() else { panic!("{:?}", names(&*one)) };
     assert!(input.named && key.ends_with(&format!("/{}", input.name)));

@@ -119,7 +119,7 @@ impl Lookup {
             let is_whole = is_whole(&self.regions[*number]);
             let is_settled = !is_whole && slice.is_settled(now);
             let stamp = if is_settled { SETTLED } else { now.0 };
-            let (name, path) = (name.clone(), std::path::PathBuf::new());
+            let (name, path) = (name.as_str().into(), None);
             Input { name, bytes: 0, stamp, named: false, origin: 0, path }
         };
         self.inputs = tasks.iter().map(input).collect();
@@ -200,7 +200,7 @@ impl Source for Lookup {
         let mut tasks = vec![Vec::new(); self.regions.len()];
         // The newest day first: it is what is looked at when the rest cannot be had.
         for number in todo.into_iter().rev() {
-            let (region, slice) = &self.tasks[&inputs[number as usize].name];
+            let (region, slice) = &self.tasks[&*inputs[number as usize].name];
             let slice = slice.clone();
             self.covered.of_seconds.fetch_add(slice.seconds(), Ordering::Relaxed);
             tasks[*region].push(Task { number, slice, events_max: self.events_max });

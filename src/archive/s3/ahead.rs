@@ -102,7 +102,7 @@ impl<'a> Ahead<'a> {
 
     fn start(&self, tasks: &mut JoinSet<()>, number: u32, input: &Input) {
         let (bucket, shared) = (self.s3.bucket.clone(), self.shared.clone());
-        let lost = self.s3.lost.get(&input.name).cloned();
+        let lost = self.s3.lost.get(&*input.name).cloned();
         let (key, bytes) = (self.s3.key_of(input), input.bytes);
         let work = async move {
             let body = match lost {

@@ -35,8 +35,8 @@ pub(super) struct Listed {
     pub(super) folder: String,
 }
 
-pub(super) fn input(name: String, bytes: u64, stamp: i64) -> Input {
-    Input { name, bytes, stamp, named: false, origin: 0, path: std::path::PathBuf::new() }
+pub(super) fn input(name: &str, bytes: u64, stamp: i64) -> Input {
+    Input { name: name.into(), bytes, stamp, named: false, origin: 0, path: None }
 }
 
 /// All objects that may hold what is asked for; `prefix` is a folder or the key of one object.
@@ -85,7 +85,7 @@ fn of_object(object: &Object, folder: &str) -> Input {
     let modified =
         || object.last_modified().map(|at| format!("{}.{}", at.secs(), at.subsec_nanos()));
     let version = object.e_tag().map(str::to_owned).or_else(modified).unwrap_or_default();
-    input(key[folder.len()..].to_owned(), bytes, stamp_of(&version))
+    input(&key[folder.len()..], bytes, stamp_of(&version))
 }
 
 /// One request, or a few.

@@ -75,12 +75,12 @@ impl S3 {
             return Err(Error::NoObjects { place, skipped, pruned });
         }
         for (name, _) in &listed.lost {
-            let (name, bytes, stamp) = (name.clone(), 0, 0);
+            let (bytes, stamp) = (0, 0);
             listed.inputs.push(list::input(name, bytes, stamp));
         }
         if several {
             for input in &mut listed.inputs {
-                input.name.insert_str(0, &label);
+                input.name = format!("{label}{}", input.name).into();
             }
         }
         listed.inputs.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -133,7 +133,7 @@ impl Source for S3 {
     }
 
     fn open(&self, input: &Input) -> io::Result<Box<dyn Read + '_>> {
-        if let Some(error) = self.lost.get(&input.name) {
+        if let Some(error) = self.lost.get(&*input.name) {
             return Err(error.clone().into());
         }
         let pieces = self.pieces(input, RANGE_BYTES * 2 * RANGES as u64);
