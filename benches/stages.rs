@@ -11,7 +11,7 @@ use divan::{Bencher, black_box};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use trailinsight::archive::{Disk, Source};
+use trailinsight::archive::{Disk, Input, Source};
 use trailinsight::case::stage::Columns;
 use trailinsight::case::{self, Options, Progress};
 use trailinsight::decode::{Caps, Record, Scratch, Sink, decode, inflate_only};
@@ -40,9 +40,9 @@ static ARCHIVE: LazyLock<Archive> = LazyLock::new(|| {
     let root = scratch_folder("archive");
     let summary = Corpus::new(Recipe::new(Shape::FewLarge, EVENTS, FILES)).write(&root).unwrap();
     let disk = Disk::list(std::slice::from_ref(&root)).unwrap();
-    let read = |input| {
+    let read = |input: Input| {
         let mut bytes = Vec::new();
-        disk.read(input, &mut bytes).map(|()| bytes)
+        disk.read(&input, &mut bytes).map(|()| bytes)
     };
     let files = disk.inputs().iter().map(read).collect::<Result<_, _>>().unwrap();
     Archive { root, files, json_bytes: summary.json_bytes }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::Path;
 use std::process::Command;
-use trailinsight::archive::{Disk, Input, Reading, Source, Window, in_order};
+use trailinsight::archive::{Disk, Input, Inputs, Reading, Source, Window, in_order};
 use trailinsight::case;
 
 fn incident() -> std::path::PathBuf {
@@ -30,16 +30,16 @@ fn report(args: &[&str], out: &Path) -> (Value, String) {
 }
 
 /// An archive listed backwards.
-struct Backwards(Disk, Vec<Input>);
+struct Backwards(Disk, Inputs);
 
 impl Source for Backwards {
-    fn inputs(&self) -> &[Input] {
+    fn inputs(&self) -> &Inputs {
         &self.1
     }
     fn skipped(&self) -> u64 {
         self.0.skipped()
     }
-    fn take_inputs(&mut self) -> Vec<Input> {
+    fn take_inputs(&mut self) -> Inputs {
         std::mem::take(&mut self.1)
     }
     fn key<'a>(&'a self, input: &'a Input) -> Cow<'a, str> {
@@ -47,7 +47,7 @@ impl Source for Backwards {
     }
     fn reading<'a>(
         &'a self,
-        inputs: &'a [Input],
+        inputs: &'a Inputs,
         todo: Vec<u32>,
         window: Window,
     ) -> Box<dyn Reading + 'a> {
@@ -70,11 +70,18 @@ fn threads_and_order_change_nothing() {
     assert!(two == again, "a second run over the first differs");
 
     let disk = Disk::list(&[archive]).unwrap();
-    let mut inputs = disk.inputs().to_vec();
+    let mut inputs: Vec<Input> = disk.inputs().iter().collect();
     inputs.reverse();
     let case = dir.path().join("backwards");
     let options = case::Options { memory_bytes: 64 << 20, ..Default::default() };
-    case::ingest(&Backwards(disk, inputs), &case, &options, &pool(2), &Silent).unwrap();
+    case::ingest(
+        &Backwards(disk, inputs.into_iter().collect()),
+        &case,
+        &options,
+        &pool(2),
+        &Silent,
+    )
+    .unwrap();
     let backwards =
         report(&["report", "--case", case.to_str().unwrap()], &dir.path().join("three"));
     assert!(one == backwards, "another order of files differs");

@@ -1,11 +1,11 @@
 //! Several sources of different kinds, read as one archive.
 
-use super::{Error, Input, Metadata, Next, Reading, Requests, Source, Window};
+use super::{Error, Input, Inputs, Metadata, Next, Reading, Requests, Source, Window};
 use std::borrow::Cow;
 use std::io::{self, Read};
 
 pub(super) struct Combined {
-    inputs: Vec<Input>,
+    inputs: Inputs,
     notes: Vec<String>,
     sources: Vec<Box<dyn Source>>,
 }
@@ -16,14 +16,10 @@ impl Combined {
         if sources.len() == 1 {
             return Ok(sources.remove(0));
         }
-        let mut inputs = Vec::new();
+        let mut inputs: Vec<Input> = Vec::new();
         for (origin, source) in sources.iter_mut().enumerate() {
-            let mut taken = source.take_inputs();
             let origin = u16::try_from(origin).expect("kinds of sources are few");
-            for input in &mut taken {
-                input.origin = origin;
-            }
-            inputs.append(&mut taken);
+            inputs.extend(source.take_inputs().iter().map(|input| Input { origin, ..input }));
         }
         inputs.sort_by(|a, b| a.name.cmp(&b.name));
         if let Some(twice) = inputs.windows(2).find(|pair| pair[0].name == pair[1].name) {
@@ -33,14 +29,14 @@ impl Combined {
             });
         }
         let notes = sources.iter().flat_map(|s| s.notes().iter().cloned()).collect();
-        Ok(Box::new(Self { inputs, notes, sources }))
+        Ok(Box::new(Self { inputs: inputs.into_iter().collect(), notes, sources }))
     }
 
     /// To each source its own.
-    fn divide(&self, inputs: &[Input], todo: &[u32]) -> Vec<Vec<u32>> {
+    fn divide(&self, inputs: &Inputs, todo: &[u32]) -> Vec<Vec<u32>> {
         let mut todos = vec![Vec::new(); self.sources.len()];
         for &number in todo {
-            todos[usize::from(inputs[number as usize].origin)].push(number);
+            todos[usize::from(inputs.get(number).origin)].push(number);
         }
         todos
     }
@@ -51,11 +47,11 @@ impl Combined {
 }
 
 impl Source for Combined {
-    fn inputs(&self) -> &[Input] {
+    fn inputs(&self) -> &Inputs {
         &self.inputs
     }
 
-    fn take_inputs(&mut self) -> Vec<Input> {
+    fn take_inputs(&mut self) -> Inputs {
         std::mem::take(&mut self.inputs)
     }
 
@@ -83,7 +79,7 @@ impl Source for Combined {
         self.source(input).read(input, buffer)
     }
 
-    fn requests(&self, inputs: &[Input], todo: &[u32]) -> Requests {
+    fn requests(&self, inputs: &Inputs, todo: &[u32]) -> Requests {
         let sum = |all: Requests, one: Requests| Requests {
             list: all.list + one.list,
             get: all.get + one.get,
@@ -98,7 +94,7 @@ impl Source for Combined {
 
     fn reading<'a>(
         &'a self,
-        inputs: &'a [Input],
+        inputs: &'a Inputs,
         todo: Vec<u32>,
         window: Window,
     ) -> Box<dyn Reading + 'a> {

@@ -1,6 +1,6 @@
 //! Archives in folders and single files.
 
-use super::{Error, Input, Key, KeyKind, Reading, Source, Window, in_order};
+use super::{Error, Input, Inputs, Key, KeyKind, Reading, Source, Window, in_order};
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 
 /// Files of one or more folders, listed once.
 pub struct Disk {
-    inputs: Vec<Input>,
+    inputs: Inputs,
     /// What names are relative to: the only SOURCE, or nothing.
     root: PathBuf,
     skipped: u64,
@@ -28,41 +28,30 @@ impl Disk {
     /// Where a run has `several` SOURCEs, each file is named with the one it is of.
     pub(super) fn list_as(sources: &[PathBuf], several: bool) -> Result<Self, Error> {
         let root = sources.first().filter(|_| !several).cloned().unwrap_or_default();
-        let mut disk = Self { inputs: Vec::new(), root, skipped: 0, digests: 0 };
+        let mut disk = Self { inputs: Inputs::default(), root, skipped: 0, digests: 0 };
+        let mut found = Vec::new();
         for source in sources {
             let prefix = if several { format!("{}/", source.display()) } else { String::new() };
-            disk.list_one(source, &prefix)?;
+            disk.list_one(source, &prefix, &mut found)?;
         }
-        disk.inputs.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
-        // Of several SOURCEs, one may be in another; names then say where files are.
-        fn place(input: &Input) -> &Path {
-            input.path.as_deref().unwrap_or(Path::new(&*input.name))
-        }
-        disk.inputs.dedup_by(|a, b| place(a) == place(b));
-        disk.tell_apart();
-        disk.inputs.shrink_to_fit();
+        found.sort_by(|a: &Input, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
+        // One of several SOURCEs may be in another.
+        found.dedup_by(|a, b| disk.path(a) == disk.path(b));
+        tell_apart(&mut found);
+        disk.inputs = found.into_iter().collect();
         Ok(disk)
     }
 
     fn path<'a>(&self, input: &'a Input) -> Cow<'a, Path> {
-        input.path.as_deref().map_or_else(|| self.root.join(&*input.name).into(), Cow::Borrowed)
+        input.path.as_deref().map_or_else(|| self.root.join(&input.name).into(), Cow::Borrowed)
     }
 
-    /// Names that are no UTF-8 may print alike; a case knows files by name.
-    fn tell_apart(&mut self) {
-        let mut same = 1;
-        for at in 1..self.inputs.len() {
-            let (before, here) = self.inputs.split_at_mut(at);
-            if before[at - same].name == here[0].name {
-                same += 1;
-                here[0].name = format!("{} ({same})", here[0].name).into();
-            } else {
-                same = 1;
-            }
-        }
-    }
-
-    fn list_one(&mut self, source: &Path, prefix: &str) -> Result<(), Error> {
+    fn list_one(
+        &mut self,
+        source: &Path,
+        prefix: &str,
+        found: &mut Vec<Input>,
+    ) -> Result<(), Error> {
         let unreachable =
             |source_error| Error::Unreachable { path: source.to_owned(), source: source_error };
         let metadata = std::fs::metadata(source).map_err(unreachable)?;
@@ -73,18 +62,18 @@ impl Disk {
             } else {
                 source.display().to_string()
             };
-            self.push(name, source, Some(metadata), true);
+            found.push(Input { named: true, ..self.input(name, source, Some(metadata)) });
             return Ok(());
         }
         std::fs::read_dir(source).map_err(unreachable)?;
-        let (mut files, before) = (0u64, self.inputs.len());
+        let (mut files, before) = (0u64, found.len());
         for entry in walkdir::WalkDir::new(source).follow_links(true) {
             let Ok(entry) = entry else {
                 // A folder or link that cannot be opened: kept as an input, so that reading it
                 // fails by name and the ledger tells.
                 let error = entry.expect_err("just matched");
                 if let Some(path) = error.path() {
-                    self.push(name_below(source, path, prefix), path, None, false);
+                    found.push(self.input(name_below(source, path, prefix), path, None));
                 }
                 continue;
             };
@@ -96,7 +85,7 @@ impl Disk {
             match Key::parse(&entry.path().to_string_lossy()).kind {
                 KeyKind::Events | KeyKind::Candidate => {
                     let path = entry.path();
-                    self.push(name_below(source, path, prefix), path, metadata, false);
+                    found.push(self.input(name_below(source, path, prefix), path, metadata));
                 }
                 kind => {
                     self.skipped += 1;
@@ -104,20 +93,33 @@ impl Disk {
                 }
             }
         }
-        if files == 0 && self.inputs.len() == before {
+        if files == 0 && found.len() == before {
             return Err(Error::EmptyFolder { path: source.to_owned() });
         }
-        if self.inputs.len() == before {
+        if found.len() == before {
             return Err(Error::NoTrailFiles { path: source.to_owned(), files });
         }
         Ok(())
     }
 
-    fn push(&mut self, name: String, path: &Path, metadata: Option<Metadata>, named: bool) {
+    fn input(&self, name: String, path: &Path, metadata: Option<Metadata>) -> Input {
         let (bytes, stamp) = metadata.map_or((0, 0), |m| (m.len(), stamp(&m)));
-        // Names are many, and say where most files are.
         let path = (self.root.join(&name) != path).then(|| Box::from(path));
-        self.inputs.push(Input { name: name.into(), bytes, stamp, named, origin: 0, path });
+        Input { name, bytes, stamp, named: false, origin: 0, path }
+    }
+}
+
+/// Names that are no UTF-8 may print alike; a case knows files by name.
+fn tell_apart(inputs: &mut [Input]) {
+    let mut same = 1;
+    for at in 1..inputs.len() {
+        let (before, here) = inputs.split_at_mut(at);
+        if before[at - same].name == here[0].name {
+            same += 1;
+            here[0].name.push_str(&format!(" ({same})"));
+        } else {
+            same = 1;
+        }
     }
 }
 
@@ -131,11 +133,11 @@ fn stamp(metadata: &Metadata) -> i64 {
 }
 
 impl Source for Disk {
-    fn inputs(&self) -> &[Input] {
+    fn inputs(&self) -> &Inputs {
         &self.inputs
     }
 
-    fn take_inputs(&mut self) -> Vec<Input> {
+    fn take_inputs(&mut self) -> Inputs {
         std::mem::take(&mut self.inputs)
     }
 
@@ -160,7 +162,7 @@ impl Source for Disk {
 
     fn reading<'a>(
         &'a self,
-        inputs: &'a [Input],
+        inputs: &'a Inputs,
         todo: Vec<u32>,
         window: Window,
     ) -> Box<dyn Reading + 'a> {

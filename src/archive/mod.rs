@@ -5,6 +5,7 @@ mod aws;
 mod combined;
 mod disk;
 mod error;
+mod inputs;
 mod key;
 mod location;
 #[cfg(feature = "lookup")]
@@ -17,6 +18,7 @@ mod select;
 
 pub use disk::Disk;
 pub use error::Error;
+pub use inputs::Inputs;
 pub use key::{Key, KeyKind};
 pub use location::Location;
 pub use open::{AwsSettings, Covered, History, Keys, Options, open};
@@ -28,11 +30,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-/// One file of an archive. There may be millions, and all are held: nothing in it that most do without.
+/// One file of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
     /// How reports name it: relative to the SOURCE it was found under.
-    pub name: Box<str>,
+    pub name: String,
     /// Size as stored, in bytes; 0 where only reading tells.
     pub bytes: u64,
     /// Changes when the content may have changed: on disk, the time of the last change in
@@ -74,11 +76,11 @@ pub fn stamp_of(text: &str) -> i64 {
 /// A listed archive. Inputs are sorted by name, so equal archives are read alike; no two have the
 /// same name.
 pub trait Source: Sync {
-    fn inputs(&self) -> &[Input];
+    fn inputs(&self) -> &Inputs;
 
     /// Hands the inputs over, to be merged with those of other sources. What else the source is
     /// asked for, it answers by what an [`Input`] holds.
-    fn take_inputs(&mut self) -> Vec<Input>;
+    fn take_inputs(&mut self) -> Inputs;
 
     /// Files that were seen and left out because of their name (digests, texts, ...).
     fn skipped(&self) -> u64;
@@ -115,7 +117,7 @@ pub trait Source: Sync {
     }
 
     /// What reading these inputs takes besides their bytes; nothing where they are near.
-    fn requests(&self, inputs: &[Input], todo: &[u32]) -> Requests {
+    fn requests(&self, inputs: &Inputs, todo: &[u32]) -> Requests {
         let _ = (inputs, todo);
         Requests::default()
     }
@@ -133,7 +135,7 @@ pub trait Source: Sync {
     /// ahead of them; what is near opens each when it is asked for.
     fn reading<'a>(
         &'a self,
-        inputs: &'a [Input],
+        inputs: &'a Inputs,
         todo: Vec<u32>,
         window: Window,
     ) -> Box<dyn Reading + 'a>;

@@ -1,6 +1,6 @@
 //! How workers get bytes: each asks for the next file that is ready.
 
-use super::{Input, Source};
+use super::{Inputs, Source};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -38,7 +38,7 @@ pub trait Reading: Sync {
 /// Reads each file when it is asked for: right where opening one costs next to nothing.
 pub fn in_order<'a, S: Source + ?Sized>(
     source: &'a S,
-    inputs: &'a [Input],
+    inputs: &'a Inputs,
     todo: Vec<u32>,
     window: Window,
 ) -> Box<dyn Reading + 'a> {
@@ -47,7 +47,7 @@ pub fn in_order<'a, S: Source + ?Sized>(
 
 struct InOrder<'a, S: ?Sized> {
     source: &'a S,
-    inputs: &'a [Input],
+    inputs: &'a Inputs,
     todo: Vec<u32>,
     window: Window,
     next: AtomicUsize,
@@ -56,11 +56,11 @@ struct InOrder<'a, S: ?Sized> {
 impl<S: Source + ?Sized> Reading for InOrder<'_, S> {
     fn next(&self, buffer: &mut Vec<u8>) -> Option<Next<'_>> {
         let number = *self.todo.get(self.next.fetch_add(1, Ordering::Relaxed))?;
-        let input = &self.inputs[number as usize];
+        let input = self.inputs.get(number);
         let body = if input.bytes > self.window.file_bytes {
-            self.source.open(input).map(Body::Stream)
+            self.source.open(&input).map(Body::Stream)
         } else {
-            self.source.read(input, buffer).map(|()| Body::Whole)
+            self.source.read(&input, buffer).map(|()| Body::Whole)
         };
         Some(Next { number, body })
     }

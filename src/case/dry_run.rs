@@ -27,7 +27,7 @@ pub fn inflate_only(
                 Ok(Body::Whole) => decode::inflate_only(&bytes, caps, &mut scratch),
                 Ok(Body::Stream(_)) | Err(_) => 0,
             };
-            progress.file(inputs[number as usize].bytes, inflated, 0);
+            progress.file(inputs.bytes_of(number), inflated, 0);
             total.fetch_add(inflated, Ordering::Relaxed);
         }
     });

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 const PART_SHARE: usize = 8;
 /// Text that is held whole takes some ten times its size while it is read: itself, its structure and what
 /// the parser makes room for. What is larger than this share of a worker's memory is read in pieces.
-const WINDOW_SHARE: usize = 32;
+const WINDOW_SHARE: usize = 64;
 const WINDOW_LEAST: usize = 2 << 20;
 /// What is far away is read ahead of the workers, and takes this share of all memory from them. An
 /// object is held about four times on its way: by the connection, in pieces, whole, and as free memory
@@ -158,12 +158,12 @@ impl Todo {
         let mut todo = Self { inputs, pruned: 0, unchanged: 0, forgotten, plan: Plan::default() };
         let inputs = source.inputs();
         for (number, input) in inputs.iter().enumerate() {
-            if !input.named && archive::prunes(selection, &Key::parse(&source.key(input))) {
+            if !input.named && archive::prunes(selection, &Key::parse(&source.key(&input))) {
                 todo.pruned += 1;
                 continue;
             }
             todo.plan.files += 1;
-            let account = state.accounts.get(&*input.name).map(Box::as_ref);
+            let account = state.accounts.get(input.name.as_str()).map(Box::as_ref);
             let same = account.is_some_and(|a| (a.bytes, a.stamp) == (input.bytes, input.stamp));
             if same && account.is_some_and(Account::is_final) {
                 todo.plan.done += 1;
@@ -175,8 +175,7 @@ impl Todo {
             todo.inputs.push(u32::try_from(number).expect("an archive has fewer than 2^32 files"));
         }
         todo.plan.requests = source.requests(source.inputs(), &todo.inputs);
-        let is_gone = |name: &str| inputs.binary_search_by(|i| (*i.name).cmp(name)).is_err();
-        for account in state.accounts.values().filter(|a| is_gone(&a.name)) {
+        for account in state.accounts.values().filter(|a| !inputs.contains(&a.name)) {
             if account.stored > 0 {
                 todo.plan.gone += 1;
             } else {
@@ -226,7 +225,7 @@ impl Run<'_> {
         let mut given_up = Ok(());
         while !self.failed.load(Ordering::Relaxed) && !self.options.stop.is_asked() {
             let Some(Next { number, body }) = self.reading.next(&mut bytes) else { break };
-            let input = &inputs[number as usize];
+            let input = inputs.get(number);
             let reading = self.first_reading + Reading::from(number);
             let mut sink = Filtered::new(store.file(&input.name, reading), &mut filter);
             let decoded = match body {
@@ -249,7 +248,7 @@ impl Run<'_> {
             }
             let filtered = sink.left_out;
             self.progress.file(input.bytes, decoded.inflated_bytes, decoded.seen);
-            store.end_file(account(input, reading, decoded, filtered))?;
+            store.end_file(account(&input, reading, decoded, filtered))?;
         }
         store.write()?;
         given_up
@@ -316,7 +315,7 @@ fn account(input: &Input, reading: Reading, decoded: Decoded, filtered: u64) -> 
     });
     Account {
         reading,
-        name: Arc::from(&*input.name),
+        name: Arc::from(input.name.as_str()),
         bytes: input.bytes,
         stamp: input.stamp,
         fate,

@@ -63,5 +63,5 @@ fn from_disk(root: &Path, case: &Path) -> (Vec<String>, Ledger) {
 }
 
 fn names(source: &dyn Source) -> Vec<String> {
-    source.inputs().iter().map(|input| input.name.to_string()).collect()
+    source.inputs().iter().map(|input| input.name).collect()
 }

@@ -13,7 +13,7 @@ mod regions;
 mod window;
 
 use super::aws::Aws;
-use super::{Covered, Error, Input, Options, Reading, Source, Window};
+use super::{Covered, Error, Input, Inputs, Options, Reading, Source, Window};
 use crate::model::Timestamp;
 use explain::Refusal;
 use pages::{Pages, Task};
@@ -31,7 +31,7 @@ const SETTLED: i64 = 1;
 const ONLY_IN_TURN: &str = "the event history is read day after day, not by name";
 
 pub(super) struct Lookup {
-    inputs: Vec<Input>,
+    inputs: Inputs,
     /// By the name of the input: which region, and what of it.
     tasks: BTreeMap<String, (usize, Slice)>,
     regions: Vec<Arc<Region>>,
@@ -81,7 +81,7 @@ impl Lookup {
             .map_err(|refusal| Error::Remote { place, source: refusal.error })?;
         let account = sights.iter().find_map(|sight| sight.as_ref().ok()?.account.clone());
         let mut lookup = Self {
-            inputs: Vec::new(),
+            inputs: Inputs::default(),
             tasks: BTreeMap::new(),
             regions,
             events_max: selection.max_events.unwrap_or(u64::MAX),
@@ -119,7 +119,7 @@ impl Lookup {
             let is_whole = is_whole(&self.regions[*number]);
             let is_settled = !is_whole && slice.is_settled(now);
             let stamp = if is_settled { SETTLED } else { now.0 };
-            let (name, path) = (name.as_str().into(), None);
+            let (name, path) = (name.clone(), None);
             Input { name, bytes: 0, stamp, named: false, origin: 0, path }
         };
         self.inputs = tasks.iter().map(input).collect();
@@ -167,11 +167,11 @@ fn enabled(
 }
 
 impl Source for Lookup {
-    fn inputs(&self) -> &[Input] {
+    fn inputs(&self) -> &Inputs {
         &self.inputs
     }
 
-    fn take_inputs(&mut self) -> Vec<Input> {
+    fn take_inputs(&mut self) -> Inputs {
         std::mem::take(&mut self.inputs)
     }
 
@@ -193,14 +193,14 @@ impl Source for Lookup {
 
     fn reading<'a>(
         &'a self,
-        inputs: &'a [Input],
+        inputs: &'a Inputs,
         todo: Vec<u32>,
         window: Window,
     ) -> Box<dyn Reading + 'a> {
         let mut tasks = vec![Vec::new(); self.regions.len()];
         // The newest day first: it is what is looked at when the rest cannot be had.
         for number in todo.into_iter().rev() {
-            let (region, slice) = &self.tasks[&*inputs[number as usize].name];
+            let (region, slice) = &self.tasks[&inputs.get(number).name];
             let slice = slice.clone();
             self.covered.of_seconds.fetch_add(slice.seconds(), Ordering::Relaxed);
             tasks[*region].push(Task { number, slice, events_max: self.events_max });

@@ -4,7 +4,7 @@
 //! How many are under way is found out (`limit`), how much is held is bounded in bytes. Whoever
 //! takes an object starts the next ones, so nobody waits while there is something to decode.
 
-use super::super::{Body, Input, Next, Reading, Window};
+use super::super::{Body, Input, Inputs, Next, Reading, Window};
 use super::S3;
 use super::limit::Limit;
 use super::pieces::{self, Blocking};
@@ -20,7 +20,7 @@ const GLANCE: Duration = Duration::from_millis(100);
 
 pub(super) struct Ahead<'a> {
     s3: &'a S3,
-    inputs: &'a [Input],
+    inputs: &'a Inputs,
     window: Window,
     /// What is not under way yet; the last is next.
     todo: Mutex<Todo>,
@@ -50,7 +50,7 @@ struct Ready {
 }
 
 impl<'a> Ahead<'a> {
-    pub(super) fn new(s3: &'a S3, inputs: &'a [Input], mut todo: Vec<u32>, window: Window) -> Self {
+    pub(super) fn new(s3: &'a S3, inputs: &'a Inputs, mut todo: Vec<u32>, window: Window) -> Self {
         todo.reverse();
         let ready =
             Ready { bodies: VecDeque::new(), under_way: 0, held_bytes: 0, limit: Limit::new() };
@@ -62,10 +62,6 @@ impl<'a> Ahead<'a> {
         ahead
     }
 
-    fn input(&self, number: u32) -> &'a Input {
-        &self.inputs[number as usize]
-    }
-
     /// Starts as many requests as may be under way; whether anything is still to come.
     fn fill(&self) -> bool {
         let mut todo = self.todo.lock().expect("no worker panics with the lock");
@@ -74,24 +70,24 @@ impl<'a> Ahead<'a> {
             true
         }) {}
         while let Some(&number) = todo.left.last() {
-            let input = self.input(number);
-            if input.bytes > self.window.file_bytes {
+            let bytes = self.inputs.bytes_of(number);
+            if bytes > self.window.file_bytes {
                 todo.left.pop();
                 todo.large.push_back(number);
                 self.shared.came.notify_one();
                 continue;
             }
             let mut ready = self.shared.lock();
-            let fits = ready.held_bytes + input.bytes <= self.window.ahead_bytes;
+            let fits = ready.held_bytes + bytes <= self.window.ahead_bytes;
             let idle = ready.under_way == 0 && ready.bodies.is_empty();
             if ready.under_way >= ready.limit.now() || !fits && !idle {
                 break;
             }
             ready.under_way += 1;
-            ready.held_bytes += input.bytes;
+            ready.held_bytes += bytes;
             drop(ready);
             todo.left.pop();
-            self.start(&mut todo.tasks, number, input);
+            self.start(&mut todo.tasks, number, &self.inputs.get(number));
         }
         let ready = self.shared.lock();
         !todo.left.is_empty()
@@ -102,7 +98,7 @@ impl<'a> Ahead<'a> {
 
     fn start(&self, tasks: &mut JoinSet<()>, number: u32, input: &Input) {
         let (bucket, shared) = (self.s3.bucket.clone(), self.shared.clone());
-        let lost = self.s3.lost.get(&*input.name).cloned();
+        let lost = self.s3.lost.get(&input.name).cloned();
         let (key, bytes) = (self.s3.key_of(input), input.bytes);
         let work = async move {
             let body = match lost {
@@ -144,13 +140,13 @@ impl Reading for Ahead<'_> {
                 return None;
             }
             if let Some(number) = self.large() {
-                let pieces = self.s3.pieces(self.input(number), self.window.ahead_bytes);
+                let pieces = self.s3.pieces(&self.inputs.get(number), self.window.ahead_bytes);
                 let stream = Blocking::new(&self.s3.aws, &self.s3.stop, pieces);
                 return Some(Next { number, body: Ok(Body::Stream(Box::new(stream))) });
             }
             let mut ready = self.shared.lock();
             if let Some((number, body)) = ready.bodies.pop_front() {
-                ready.held_bytes -= self.input(number).bytes;
+                ready.held_bytes -= self.inputs.bytes_of(number);
                 drop(ready);
                 self.fill();
                 let body = body.map_err(io::Error::from).map(|bytes| {

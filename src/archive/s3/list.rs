@@ -36,7 +36,7 @@ pub(super) struct Listed {
 }
 
 pub(super) fn input(name: &str, bytes: u64, stamp: i64) -> Input {
-    Input { name: name.into(), bytes, stamp, named: false, origin: 0, path: None }
+    Input { name: name.to_owned(), bytes, stamp, named: false, origin: 0, path: None }
 }
 
 /// All objects that may hold what is asked for; `prefix` is a folder or the key of one object.

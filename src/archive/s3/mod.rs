@@ -15,7 +15,7 @@ mod split;
 
 use super::aws::Aws;
 use super::open::Options;
-use super::{Error, Input, Reading, Requests, Source, Window};
+use super::{Error, Input, Inputs, Reading, Requests, Source, Window};
 use crate::model::{ReadError, Stop};
 use ahead::Ahead;
 use bucket::Bucket;
@@ -40,7 +40,7 @@ pub(super) struct S3 {
     folder: String,
     /// What names begin with where a run has several SOURCEs.
     label: String,
-    inputs: Vec<Input>,
+    inputs: Inputs,
     skipped: u64,
     digests: u64,
     list_requests: u64,
@@ -80,7 +80,7 @@ impl S3 {
         }
         if several {
             for input in &mut listed.inputs {
-                input.name = format!("{label}{}", input.name).into();
+                input.name.insert_str(0, &label);
             }
         }
         listed.inputs.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -92,7 +92,7 @@ impl S3 {
             bucket,
             folder: listed.folder,
             label,
-            inputs: listed.inputs,
+            inputs: listed.inputs.into_iter().collect(),
             skipped: listed.skipped,
             digests: listed.digests,
             lost,
@@ -112,11 +112,11 @@ impl S3 {
 }
 
 impl Source for S3 {
-    fn inputs(&self) -> &[Input] {
+    fn inputs(&self) -> &Inputs {
         &self.inputs
     }
 
-    fn take_inputs(&mut self) -> Vec<Input> {
+    fn take_inputs(&mut self) -> Inputs {
         std::mem::take(&mut self.inputs)
     }
 
@@ -133,17 +133,18 @@ impl Source for S3 {
     }
 
     fn open(&self, input: &Input) -> io::Result<Box<dyn Read + '_>> {
-        if let Some(error) = self.lost.get(&*input.name) {
+        if let Some(error) = self.lost.get(&input.name) {
             return Err(error.clone().into());
         }
         let pieces = self.pieces(input, RANGE_BYTES * 2 * RANGES as u64);
         Ok(Box::new(pieces::Blocking::new(&self.aws, &self.stop, pieces)))
     }
 
-    fn requests(&self, inputs: &[Input], todo: &[u32]) -> Requests {
-        let gets = todo.iter().map(|&number| &inputs[number as usize]).map(|input| {
-            if input.bytes > RANGE_ABOVE_BYTES { input.bytes.div_ceil(RANGE_BYTES) } else { 1 }
-        });
+    fn requests(&self, inputs: &Inputs, todo: &[u32]) -> Requests {
+        let gets = todo
+            .iter()
+            .map(|&number| inputs.bytes_of(number))
+            .map(|bytes| if bytes > RANGE_ABOVE_BYTES { bytes.div_ceil(RANGE_BYTES) } else { 1 });
         Requests { list: self.list_requests, get: gets.sum() }
     }
 
@@ -154,7 +155,7 @@ impl Source for S3 {
 
     fn reading<'a>(
         &'a self,
-        inputs: &'a [Input],
+        inputs: &'a Inputs,
         todo: Vec<u32>,
         window: Window,
     ) -> Box<dyn Reading + 'a> {
