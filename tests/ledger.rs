@@ -66,6 +66,34 @@ fn a_repeat_that_says_something_else_is_a_conflict_however_long_it_is() {
     assert_eq!(counted(&files), (1, 3, 3), "the longest one is kept");
 }
 
+#[test]
+fn a_repeat_that_is_merely_spelled_otherwise_is_no_conflict() {
+    let spelled = |text: &str| format!("{{\"Records\":[{text}]}}");
+    let one = r#"{"eventTime":"2024-05-03T10:00:00Z","eventID":"1","eventName":"X","recipientAccountId":"1","requestParameters":{"a":1,"b":[10]},"new":{"x":1.0,"y":"\u00e9"}}"#;
+    let again = "{ \"new\": {\"y\": \"\u{e9}\", \"x\": 1}, \"requestParameters\": {\"b\": [1e1], \"a\": 1},\n\
+        \"recipientAccountId\": \"1\", \"eventName\": \"X\", \"eventID\": \"1\", \"eventTime\": \"2024-05-03T10:00:00Z\" }";
+    let other = one.replace("[10]", "[11]");
+    let count = json!(aggregated("a1", "2025-12-01 10:00:00"));
+    let pretty = serde_json::to_string_pretty(&count).unwrap();
+    let mut files = vec![
+        ("a.json", spelled(one)),
+        ("b.json", spelled(again)),
+        ("c.json", spelled(&count.to_string())),
+        ("d.json", spelled(&pretty)),
+    ];
+    let (dir, case) = case_of(&files);
+    let records = case.manifest.ledger.records.clone();
+    assert_eq!((records.kept, records.duplicate, records.conflict), (2, 2, 0));
+    drop(case);
+    // Now some of the repeats stand beside the table.
+    files.push(("e.json", spelled(&other)));
+    put(&dir.path().join("archive"), "e.json", &files[4].1);
+    let case = ingest_path(&dir.path().join("archive"), &dir.path().join("case"));
+    let records = case.manifest.ledger.records.clone();
+    assert_eq!((records.kept, records.duplicate, records.conflict), (2, 3, 1));
+    assert_eq!(case.manifest.ledger, case_of(&files).1.manifest.ledger, "as in one go");
+}
+
 fn aggregated(id: &str, start: &str) -> Value {
     json!({
         "eventVersion": "1.0", "accountId": "111122223333", "eventId": id, "eventCategory": "Aggregated",

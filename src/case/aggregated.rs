@@ -25,7 +25,7 @@ const TEXTS: [(&str, &str); 9] = [
 ];
 pub(super) const TIMES: [&str; 2] = ["window_start", "window_end"];
 /// All of it, as it was read.
-const RECORD: &str = "record";
+pub(super) const RECORD: &str = "record";
 const PLACE: [&str; 2] = ["source_file", "source_index"];
 
 /// Rows of one part while it grows.

@@ -153,14 +153,29 @@ pub(super) struct PartKeys {
 pub(super) struct Repeats {
     /// By place of the part in `parts`; rows ascending.
     pub(super) rows: BTreeMap<usize, Vec<u32>>,
-    /// Of these, with another body than the one kept, be it in its spelling alone.
+    /// Of these, with another body than the longest, as a JSON value.
     pub(super) conflict: u64,
     /// Events that were replaced by another record.
     pub(super) amended: u64,
 }
 
-/// Finds repeated events over all parts.
-pub(super) fn repeats(parts: &[PartKeys], memory_bytes: u64) -> Result<Repeats, Error> {
+/// A row of an event whose bodies are not the same bytes.
+#[derive(Clone, Copy)]
+struct Unclear {
+    event: u32,
+    part: u32,
+    row: u32,
+    /// The others are held against it.
+    is_first: bool,
+}
+
+/// Finds repeated events over all parts. `meanings` gives a hash of each of some rows (rising) of a
+/// part as JSON values: asked for only where the bytes differ.
+pub(super) fn repeats(
+    parts: &[PartKeys],
+    memory_bytes: u64,
+    mut meanings: impl FnMut(usize, &[u32]) -> Result<Vec<u64>, Error>,
+) -> Result<Repeats, Error> {
     let total: u64 = parts.iter().map(|p| fs::metadata(&p.path).map_or(0, |m| m.len())).sum();
     let room = (memory_bytes / SLICE_SHARE).max(1);
     let slices = (total / KEY_BYTES as u64 * SORT_BYTES).div_ceil(room).max(1);
@@ -175,9 +190,12 @@ pub(super) fn repeats(parts: &[PartKeys], memory_bytes: u64) -> Result<Repeats, 
         let is_repeated = |hash: u128| repeated.binary_search(&(hash as u64)).is_ok();
         let mut entries = entries(parts, |hash| within(hash) && is_repeated(hash))?;
         entries.sort_unstable_by_key(|e| (e.hash, e.order));
+        let mut unclear = Vec::new();
         for group in entries.chunk_by(|a, b| a.hash == b.hash) {
-            repeats.add(group);
+            repeats.add(group, &mut unclear);
         }
+        drop(entries);
+        repeats.conflict += conflicts(unclear, &mut meanings)?;
     }
     for rows in repeats.rows.values_mut() {
         rows.sort_unstable();
@@ -249,20 +267,45 @@ fn entries(parts: &[PartKeys], within: impl Fn(u128) -> bool) -> Result<Vec<Entr
 impl Repeats {
     /// All rows of one event id, in order. A record that replaces another is never replaced itself:
     /// two that name each other would both be lost.
-    fn add(&mut self, group: &[Entry]) {
+    fn add(&mut self, group: &[Entry], unclear: &mut Vec<Unclear>) {
         let notices = group.iter().take_while(|e| e.order == Order::Replaced).count();
         let rows = &group[notices..];
         for event in rows.chunk_by(|a, b| a.order.moment() == b.order.moment()) {
             let kept = event.iter().find(|e| notices == 0 || e.amends);
             self.amended += u64::from(kept.is_none());
             let place = |e: &Entry| (e.part, e.row);
+            let number = unclear.last().map_or(0, |last| last.event + 1);
+            let unclear_row =
+                |e: &Entry, is_first| Unclear { event: number, part: e.part, row: e.row, is_first };
+            let before = unclear.len();
             for row in event.iter().filter(|e| kept.map(place) != Some(place(e))) {
                 self.rows.entry(row.part as usize).or_default().push(row.row);
-                let differs = row.order.body() != event[0].order.body();
-                self.conflict += u64::from(differs);
+                if row.order.body() != event[0].order.body() {
+                    unclear.push(unclear_row(row, false));
+                }
+            }
+            if unclear.len() > before {
+                unclear.push(unclear_row(&event[0], true));
             }
         }
     }
+}
+
+/// How many rows mean something else than the first of their event.
+fn conflicts(
+    mut unclear: Vec<Unclear>,
+    meanings: &mut impl FnMut(usize, &[u32]) -> Result<Vec<u64>, Error>,
+) -> Result<u64, Error> {
+    unclear.sort_unstable_by_key(|u| (u.part, u.row));
+    let mut meant = Vec::with_capacity(unclear.len());
+    for part in unclear.chunk_by(|a, b| a.part == b.part) {
+        let rows: Vec<u32> = part.iter().map(|u| u.row).collect();
+        let of_part = meanings(part[0].part as usize, &rows)?;
+        meant.extend(part.iter().zip(of_part).map(|(u, meant)| (u.event, !u.is_first, meant)));
+    }
+    meant.sort_unstable();
+    let events = meant.chunk_by(|a, b| a.0 == b.0);
+    Ok(events.map(|event| event[1..].iter().filter(|row| row.2 != event[0].2).count() as u64).sum())
 }
 
 impl Order {
@@ -302,8 +345,13 @@ mod tests {
             assert_eq!(&read_keys(&path).unwrap(), keys);
             all.push(PartKeys { path, file_ranks: file_ranks.to_vec() });
         }
-        let found = repeats(&all, 1 << 20).unwrap();
-        assert_eq!(repeats(&all, 100).unwrap(), found, "slices change nothing");
+        // Bodies from 100 on are spellings of the same.
+        let meanings = |part: usize, rows: &[u32]| {
+            let body = |row: &u32| u64::from(parts[part].0[*row as usize].body);
+            Ok(rows.iter().map(|row| body(row).min(100)).collect())
+        };
+        let found = repeats(&all, 1 << 20, meanings).unwrap();
+        assert_eq!(repeats(&all, 100, meanings).unwrap(), found, "slices change nothing");
         found
     }
 
@@ -314,13 +362,20 @@ mod tests {
         // Event 9: the longer body in part 1 stays. Event 1: equal bodies, the file of rank 1 stays.
         let both = found(&[(&first, &[Some(2)]), (&second, &[Some(0), Some(1)])]);
         assert_eq!(both.rows, BTreeMap::from([(0, vec![0, 1])]));
-        assert_eq!((both.conflict, both.amended), (1, 0));
+        assert_eq!((both.conflict, both.amended), (0, 0));
+        let [mut other, more] = [second[0], key(spread(9), 11, 1, 7)];
+        other.body = 5;
+        let both = found(&[(&first, &[Some(2)]), (&[other, more], &[Some(0), Some(1)])]);
+        assert_eq!((both.conflict, both.amended), (2, 0));
         // As long, but not the same.
         let other = [Key { body: 7, ..first[0] }];
         let same = found(&[(&first, &[Some(0)]), (&first[..1], &[Some(1)])]);
         let other = found(&[(&first, &[Some(0)]), (&other, &[Some(1)])]);
         assert_eq!((same.conflict, other.conflict), (0, 1));
         assert_eq!(same.rows, other.rows);
+        let spelled = [100, 101].map(|body| [Key { body, ..first[0] }]);
+        let respelled = found(&[(&spelled[0], &[Some(0)]), (&spelled[1], &[Some(1)])]);
+        assert_eq!((respelled.conflict, &respelled.rows[&1]), (0, &vec![0]));
         // Another moment, another event.
         let later = [Key { moment: 1, ..key(spread(1), 9, 0, 0) }];
         let other = found(&[(&first, &[Some(0)]), (&later, &[Some(1)])]);

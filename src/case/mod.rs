@@ -18,6 +18,7 @@ mod intern;
 mod journal;
 mod lock;
 mod manifest;
+mod meaning;
 mod pages;
 mod part;
 mod query;

@@ -7,7 +7,7 @@
 use super::dedupe::{self, Key, PartKeys, Repeats};
 use super::folder::Folder;
 use super::journal::{Journal, Line, Part, PartFile, Reading, State, Table};
-use super::{Error, part, scan};
+use super::{Error, meaning, part, scan};
 use crate::model::Timestamp;
 use polars::prelude::*;
 use std::collections::HashMap;
@@ -28,7 +28,10 @@ pub(super) fn settle(
 ) -> Result<Settled, Error> {
     let keys = ranked(folder, &journal.state);
     let parts: Vec<String> = journal.state.parts.keys().cloned().collect();
-    let repeats = dedupe::repeats(&keys, memory_bytes)?;
+    let meanings = |part: usize, rows: &[u32]| {
+        meaning::of_rows(folder, &journal.state.parts[&parts[part]], rows)
+    };
+    let repeats = dedupe::repeats(&keys, memory_bytes, meanings)?;
     let Repeats { rows, conflict, amended } = repeats;
     let duplicate = rows.values().map(|rows| rows.len() as u64).sum();
     for (number, (part, keys)) in parts.into_iter().zip(&keys).enumerate() {

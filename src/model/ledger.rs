@@ -59,7 +59,7 @@ pub struct RecordCounts {
     pub duplicate: u64,
     pub filtered: u64,
     pub rejected: u64,
-    /// Part of `duplicate`: their bodies differ from the one that was kept.
+    /// Part of `duplicate`: as JSON values, their bodies differ from the longest, which is kept.
     #[serde(default)]
     pub conflict: u64,
     /// Part of `duplicate`: replaced by a later record that says so (`addendum`).
