@@ -29,7 +29,8 @@ pub(super) fn run(paths: &[PathBuf], ui: &Ui) -> Result<Exit, Failure> {
     let _ = fs::remove_dir_all(&folder);
     let (out, failed) = result?;
     ui.stdout(out.as_bytes())?;
-    Ok(if failed { Exit::InputLost } else { Exit::Done })
+    // A rule that cannot be used did not pass its tests.
+    Ok(if failed || !rules.broken().is_empty() { Exit::InputLost } else { Exit::Done })
 }
 
 fn all(rules: &Rules, folder: &Path) -> Result<(String, bool), Failure> {

@@ -2,6 +2,7 @@
 //! cannot hold, what a reader will miss. Each remark names the line.
 
 use super::load::{Documents, Source};
+use super::meta::Head;
 use super::narrow::{Known, NAME, Narrow, RAW};
 use super::row;
 use super::rules::{Error, Rules, Test};
@@ -40,7 +41,7 @@ const DATED: &str = "CreateFunction UpdateFunctionCode UpdateFunctionConfigurati
 const MISTYPED: usize = 2;
 /// What `userIdentity` has.
 const IDENTITY: &str = "type principalId arn accountId accessKeyId userName invokedBy sessionContext \
-    identityProvider credentialId onBehalfOf inScopeOf userId";
+    identityProvider credentialId onBehalfOf inScopeOf invokedByDelegate userId";
 
 /// One thing to change in a rule file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,11 +75,24 @@ pub fn check(paths: &[PathBuf]) -> Result<Vec<Remark>, Error> {
             }
         });
     }
-    for (rule, source) in documents.rules.iter().filter(|(r, _)| other_log(&r.logsource).is_none())
-    {
-        of_rule(rule, &mut |word, text| {
+    for (rule, source) in &documents.rules {
+        if other_log(&rule.logsource).is_some() {
+            continue;
+        }
+        let mut tell = |word: &str, text: String| {
             remarks.insert(source.remark(source.line_with(word), text));
-        });
+        };
+        of_rule(rule, &mut tell);
+        if !documents.is_part([&rule.id, &rule.name], source) {
+            of_metadata(&Head::from(rule), &mut tell);
+        }
+    }
+    for (rule, source) in &documents.correlations {
+        if !documents.is_part([&rule.id, &rule.name], source) {
+            of_metadata(&Head::from(rule), &mut |word, text| {
+                remarks.insert(source.remark(source.line_with(word), text));
+            });
+        }
     }
     Ok(remarks.into_iter().collect())
 }
@@ -93,7 +107,9 @@ impl Source {
 fn of_sigma(source: &Source, tell: &mut impl FnMut(u32, String)) {
     let ours = |path: &str| ["trailinsight", "type", "new_terms"].iter().any(|k| path.contains(k));
     for warning in lint_yaml_str(&source.text) {
-        let matters = matches!(warning.severity, Severity::Error | Severity::Warning);
+        // What a rule lacks is told below, unless it needs no more.
+        let matters = matches!(warning.severity, Severity::Error | Severity::Warning)
+            && warning.rule != LintRule::MissingLevel;
         if matters && !(warning.rule == LintRule::UnknownKey && ours(&warning.path)) {
             let line = source.line + warning.span.map_or(0, |span| span.start_line);
             tell(line, warning.message);
@@ -108,6 +124,10 @@ fn of_rule(rule: &SigmaRule, tell: &mut impl FnMut(&str, String)) {
     for item in &items {
         if let Some(field) = &item.field.name {
             of_field(field, tell);
+            if item.field.modifiers.contains(&Modifier::Expand) {
+                let why = "nothing is known here to put in place of %placeholders%: it matches them as they are written";
+                tell("|expand", why.to_owned());
+            }
             for value in &item.values {
                 of_value(field, item, value, &items, tell);
             }
@@ -127,12 +147,16 @@ fn of_rule(rule: &SigmaRule, tell: &mut impl FnMut(&str, String)) {
     if let Ok(detection) = Detection::compile(rule) {
         of_condition(&detection.narrow(), tell);
     }
+}
+
+/// What a reader of a finding will miss.
+fn of_metadata(head: &Head<'_>, tell: &mut impl FnMut(&str, String)) {
     for (is_missing, what) in [
-        (rule.id.is_none(), "id"),
-        (rule.description.is_none(), "description"),
-        (rule.level.is_none(), "level (it is taken as informational)"),
-        (rule.falsepositives.is_empty(), "falsepositives"),
-        (!rule.tags.iter().any(|t| t.starts_with("attack.t")), "tag of an ATT&CK technique"),
+        (head.id.is_none(), "id"),
+        (head.description.is_none(), "description"),
+        (head.level.is_none(), "level (it is taken as informational)"),
+        (head.false_positives.is_empty(), "falsepositives"),
+        (!head.tags.iter().any(|t| t.starts_with("attack.t")), "tag of an ATT&CK technique"),
     ] {
         if is_missing {
             tell("title:", format!("no {what}"));

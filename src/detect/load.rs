@@ -38,8 +38,14 @@ impl Source {
     }
 
     /// With the line that the reason is about, as well as its words tell.
-    pub(super) fn broken(&self, reason: String) -> BrokenRule {
-        let line = self.line + line_of(&reason, &self.text).unwrap_or(0);
+    pub(super) fn broken(&self, reason: &str) -> BrokenRule {
+        let line = self.line + line_of(reason, &self.text).unwrap_or(0);
+        let mut reason = one_line(reason);
+        let aggregates =
+            |line: &str| line.trim_start().starts_with("condition:") && line.contains('|');
+        if reason.starts_with("Condition parse error") && self.text.lines().any(aggregates) {
+            reason += "; aggregations behind `|` are correlations since Sigma 2";
+        }
         BrokenRule { file: self.file.to_string(), line, reason }
     }
 }
@@ -93,6 +99,14 @@ impl Documents {
         Ok(())
     }
 
+    /// Whether a rule is there for a correlation of its file alone, and says nothing by itself.
+    pub(super) fn is_part(&self, names: [&Option<String>; 2], source: &Source) -> bool {
+        let is_named = |name: &String| names.into_iter().flatten().any(|own| own == name);
+        self.correlations.iter().any(|(correlation, of)| {
+            !correlation.generate && of.is_beside(source) && correlation.rules.iter().any(is_named)
+        })
+    }
+
     pub(super) fn version(&self) -> String {
         format!("{:x}", self.hash.clone().finalize())[..VERSION_DIGITS].to_owned()
     }
@@ -110,6 +124,10 @@ impl Documents {
 
     pub(super) fn add(&mut self, file: &str, text: &str) {
         self.hash.update(text);
+        if text.trim().is_empty() {
+            let (file, reason) = (file.to_owned(), "the file is empty".to_owned());
+            return self.broken.push(BrokenRule { file, line: 1, reason });
+        }
         if text.trim_start().starts_with(['{', '[']) {
             return self.add_printed(file, text);
         }
@@ -125,10 +143,10 @@ impl Documents {
                     self.filters.extend(found.filters.into_iter().map(|r| (r, source.clone())));
                     // Beside a rule they are remarks, as on a status that Sigma does not know.
                     if nothing {
-                        self.broken.extend(found.errors.into_iter().map(|e| source.broken(e)));
+                        self.broken.extend(found.errors.iter().map(|e| source.broken(e)));
                     }
                 }
-                Err(error) => self.broken.push(source.broken(error.to_string())),
+                Err(error) => self.broken.push(source.broken(&error.to_string())),
             }
         }
     }
@@ -162,6 +180,16 @@ fn parts(text: &str) -> Vec<(u32, &str)> {
     };
     parts.retain(|(_, text)| !is_blank(text));
     parts
+}
+
+/// Errors with a drawing of the place: how they begin and end.
+fn one_line(reason: &str) -> String {
+    let mut lines = reason.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let Some(last) = lines.next_back() else { return first.to_owned() };
+    let first = first.split("-->").next().unwrap_or(first).trim_end().trim_end_matches(':');
+    let last = last.trim_start_matches("= ").trim_start_matches("error: ");
+    format!("{first}: {last}")
 }
 
 /// Words of errors that quote nothing, and what the line has that they are about.

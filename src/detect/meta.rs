@@ -1,5 +1,6 @@
 //! What a report says of a rule, whatever kind it is.
 
+use super::attack;
 use crate::model::{FindingKind, Severity, Stage};
 use rsigma_parser::CorrelationType::{Temporal, TemporalOrdered};
 use rsigma_parser::{CorrelationRule, Level, SigmaRule};
@@ -132,12 +133,13 @@ impl From<Head<'_>> for Meta {
         let (mut attack, mut stages) = (BTreeSet::new(), BTreeSet::new());
         for tag in head.tags.iter().filter_map(|tag| tag.strip_prefix("attack.")) {
             let word = tag.replace('_', "-");
-            match Stage::parse(&word) {
+            match attack::stage(&word) {
                 Some(stage) => _ = stages.insert(stage),
                 None if is_technique(tag) => _ = attack.insert(tag.to_uppercase()),
                 None => {}
             }
         }
+        attack::add_aliases(&mut attack);
         Self {
             name: head.name.or(head.id).unwrap_or(head.title).to_owned(),
             id: head.id.map(str::to_owned),

@@ -1,5 +1,6 @@
 //! Rules over the case: which events they hit, grouped into findings.
 
+mod attack;
 pub mod aws;
 mod candidates;
 mod check;

@@ -139,7 +139,7 @@ impl Rules {
                     }
                     sources.push((target, source.clone()));
                 }
-                Err(reason) => rules.broken.push(source.broken(reason)),
+                Err(reason) => rules.broken.push(source.broken(&reason)),
             }
         }
         rules.correlate(&documents.correlations, names, sources);
@@ -258,7 +258,7 @@ impl Rules {
                         }
                         sources.push((target, source.clone()));
                     }
-                    Err(reason) => self.broken.push(source.broken(reason)),
+                    Err(reason) => self.broken.push(source.broken(&reason)),
                 }
             }
         }
@@ -273,7 +273,7 @@ impl Rules {
             let (cycle, missing): (Vec<String>, Vec<String>) = missing
                 .map(|name| format!("`{name}`"))
                 .partition(|name| waiting.contains(name.trim_matches('`')));
-            self.broken.push(source.broken(if missing.is_empty() {
+            self.broken.push(source.broken(&if missing.is_empty() {
                 format!(
                     "correlations refer to each other in a cycle, by way of {}",
                     cycle.join(", ")
@@ -315,9 +315,21 @@ impl Rules {
         let meta = Some(self.metas.len());
         let mut head = Meta::from(Head::from(rule));
         head.text = source.text.clone();
+        head.services = self.services(&parts);
         self.metas.push(head);
         self.correlations.push(CorrelationOf { correlation, meta, feeds: Vec::new() });
         Ok(parts)
+    }
+
+    /// Services that some of these are about.
+    fn services(&mut self, parts: &[Target]) -> Vec<String> {
+        let mut services = BTreeSet::new();
+        for part in parts {
+            if let Some(meta) = *self.meta_of(*part) {
+                services.extend(self.metas[meta].services.iter().cloned());
+            }
+        }
+        services.into_iter().collect()
     }
 
     fn feeds(&mut self, target: Target) -> &mut Vec<Feed> {
