@@ -75,11 +75,15 @@ fn findings(events: &[String], rules: &Rules) -> String {
     lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n")
 }
 
+fn is_update() -> bool {
+    std::env::var_os("UPDATE_CASES").is_some()
+}
+
 #[test]
 fn every_story_ends_as_told() {
     let _ = Silent;
     let rules = Rules::load(&[]).unwrap();
-    let update = std::env::var_os("UPDATE_CASES").is_some();
+    let update = is_update();
     let mut wrong = String::new();
     for entry in fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();
@@ -107,11 +111,20 @@ fn every_story_ends_as_told() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+    if update {
+        stories_cover(&rules);
+    }
 }
 
 #[test]
 fn every_rule_and_heuristic_has_a_story_that_fires_and_one_that_does_not() {
-    let rules = Rules::load(&[]).unwrap();
+    // While stories are written anew they cannot be read: whoever writes them looks afterwards.
+    if !is_update() {
+        stories_cover(&Rules::load(&[]).unwrap());
+    }
+}
+
+fn stories_cover(rules: &Rules) {
     let names =
         rules.metas().iter().map(|m| m.name.as_str()).chain(HEURISTICS.iter().map(|h| h.name));
     let names: BTreeSet<&str> = names.collect();

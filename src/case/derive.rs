@@ -27,13 +27,15 @@ pub fn arn_account(arn: &str) -> Option<&str> {
 
 /// The class of an error code; `None` is success.
 pub(super) fn outcome_of_code(code: &str) -> Outcome {
-    if code.is_empty() || code == "Client.DryRunOperation" {
-        // A dry run that is refused says so with another code: this one was allowed.
+    if code.is_empty() {
         return Outcome::Succeeded;
     }
     let lower = code.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|w| lower.contains(w));
-    if has(&[
+    if has(&["dryrunoperation"]) {
+        // One that is refused says so with another code.
+        Outcome::DryRun
+    } else if has(&[
         "accessdenied",
         "access denied",
         "unauthorized",
@@ -177,7 +179,7 @@ mod tests {
             ("AccessDenied", Outcome::Denied),
             ("Client.UnauthorizedOperation", Outcome::Denied),
             ("VpceAccessDenied", Outcome::Denied),
-            ("Client.DryRunOperation", Outcome::Succeeded),
+            ("Client.DryRunOperation", Outcome::DryRun),
             ("NoSuchBucketPolicy", Outcome::NotFound),
             ("Client.InvalidInstanceID.NotFound", Outcome::NotFound),
             ("ThrottlingException", Outcome::Throttled),

@@ -338,7 +338,7 @@ impl Group {
             id: id(&parts.map(String::as_str).collect::<Vec<_>>()),
             number: 0,
             rule: meta.name.clone(),
-            title: if is_attempt { title(&meta.title, outcome) } else { meta.title.clone() },
+            title: if is_attempt { self.title(&meta.title) } else { meta.title.clone() },
             kind: meta.kind,
             severity: self.severity,
             principal: key.principal.clone(),
@@ -366,6 +366,13 @@ impl Group {
             evidence,
             evidence_total: self.count,
         }
+    }
+
+    /// Rules speak of what is done; what was only tried must not read as done.
+    fn title(&self, title: &str) -> String {
+        let is_dry = self.outcomes.keys().all(|outcome| *outcome == Outcome::DryRun);
+        let how = if is_dry { "dry run" } else { outcome(&self.outcomes).as_str() };
+        format!("Attempt ({how}): {title}")
     }
 
     /// Most frequent first.
@@ -451,11 +458,6 @@ fn outcome(outcomes: &BTreeMap<Outcome, u64>) -> Outcome {
     }
 }
 
-/// Rules and our own words speak of what is done; what was only tried must not read as done.
-fn title(title: &str, outcome: Outcome) -> String {
-    format!("Attempt ({outcome}): {title}")
-}
-
 fn is_attempt(outcome: Outcome) -> bool {
     !matches!(outcome, Outcome::Succeeded | Outcome::Mixed)
 }
@@ -506,6 +508,9 @@ mod tests {
         let done = finding(&[(1, Outcome::Succeeded)]).remove(0);
         let tried = finding(&[(1, Outcome::Denied)]).remove(0);
         assert_eq!(tried.title, format!("Attempt (denied): {}", done.title));
+        let asked = finding(&[(1, Outcome::DryRun)]).remove(0);
+        assert_eq!((asked.outcome, asked.severity), (Outcome::Failed, tried.severity));
+        assert_eq!(asked.title, format!("Attempt (dry run): {}", done.title));
         assert_eq!(tried.remediation, ATTEMPT_REMEDY);
         assert_ne!(done.remediation, ATTEMPT_REMEDY);
         assert_eq!(tried.id, done.id, "an id does not change with the words");

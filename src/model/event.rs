@@ -31,6 +31,8 @@ words! {
         Throttled = "throttled",
         Invalid = "invalid",
         Failed = "failed",
+        /// It was only asked whether the call would be allowed, and it would have been: nothing was done.
+        DryRun = "dry_run",
         /// Of a group of events only: they did not all end alike.
         Mixed = "mixed",
     }

@@ -76,6 +76,8 @@ pub(super) fn ended(outcome: Outcome, n: u64) -> &'static str {
         (Outcome::Invalid, _) => "all failed as invalid requests",
         (Outcome::Failed, 1) => "it failed",
         (Outcome::Failed, _) => "all failed",
+        (Outcome::DryRun, 1) => "it was a dry run, which changes nothing",
+        (Outcome::DryRun, _) => "all were dry runs, which change nothing",
         (Outcome::Mixed, _) => "some succeeded and some failed",
     }
 }
