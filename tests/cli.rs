@@ -136,7 +136,11 @@ fn settings_come_from_the_file_and_flags_win() {
 fn users_rules_are_run_and_keep_their_author() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("trail.json"), records()).unwrap();
-    let rule = "title: Ours\nauthor: Someone\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s: {eventName|startswith: Stop}\n  condition: s\nlevel: low\n";
+    let own = ["Someone <x>", "11111111-2222-4333-8444-555555555555", "DRL 1.1"];
+    let rule = format!(
+        "title: Ours\nname: ours\nauthor: {}\nid: {}\nlicense: {}\ntags: [attack.t1562.008]\nlogsource: {{product: aws, service: cloudtrail}}\ndetection:\n  s: {{eventName|startswith: Stop}}\n  condition: s\nlevel: low\n",
+        own[0], own[1], own[2]
+    );
     fs::create_dir(dir.path().join("mine")).unwrap();
     fs::write(dir.path().join("mine/ours.yml"), rule).unwrap();
     assert_eq!(
@@ -146,7 +150,27 @@ fn users_rules_are_run_and_keep_their_author() {
     let report = report(dir.path());
     let ours =
         report["findings"].as_array().unwrap().iter().find(|f| f["title"] == "Ours").unwrap();
-    assert_eq!(ours["author"], "Someone");
+    assert_eq!([&ours["author"], &ours["rule_id"], &ours["license"]], own);
+    let out = dir.path().join("trailinsight-report");
+    for name in ["report.html", "report.md", "report.json", "findings.jsonl", "timeline.csv"] {
+        let text = fs::read_to_string(out.join(name)).unwrap();
+        let text = text.replace("&lt;", "<").replace("&gt;", ">").replace('\\', "");
+        for part in own {
+            assert!(text.contains(part), "{name} lost {part}");
+        }
+    }
+    let case = ["--case", "trailinsight-report/case"];
+    for command in [
+        &["rules", "list"][..],
+        &["rules", "list", "--format", "navigator"],
+        &["rules", "explain", "ours"],
+        &[&["rules", "hits"], &case[..]].concat(),
+    ] {
+        let text = stdout(&run(dir.path(), &[command, &["--rules", "mine"]].concat()));
+        for part in own {
+            assert!(text.contains(part), "{command:?} lost {part}");
+        }
+    }
 }
 
 #[test]
@@ -209,6 +233,8 @@ fn rules_are_checked_filtered_mapped_and_tried() {
         stdout(&run(dir, &[&["rules", "list", "--rules", "ours.yml"], args].concat()))
     };
     assert!(list(&["--technique", "T1562", "--service", "cloudtrail"]).contains("ours\tlow"));
+    let newer = ["--technique", "T1685.002", "--service", "CloudTrail.amazonaws.com"];
+    assert!(list(&newer).contains("ours\tlow"), "ATT&CK 19 calls it that");
     assert!(!list(&["--level", "medium"]).contains("ours\t"));
     assert!(!list(&["--service", "iam"]).contains("ours\t"));
     let covered = list(&["--technique", "t1562.008", "--format", "coverage"]);
@@ -224,6 +250,11 @@ fn rules_are_checked_filtered_mapped_and_tried() {
     let explained = stdout(&run(dir, &["rules", "explain", "ours", "--rules", "ours.yml"]));
     assert!(explained.contains("eventSource: cloudtrail.amazonaws.com"), "{explained}");
     assert!(!explained.contains("logsource"), "{explained}");
+    let by_id = run(dir, &["rules", "explain", "6e182b8d-735f-4891-abf3-be4542a7c20e"]);
+    assert!(stdout(&by_id).starts_with("# CloudTrail logging stopped"), "{}", stderr(&by_id));
+    let mistyped = run(dir, &["rules", "explain", "trail_stoped"]);
+    assert_eq!(mistyped.status.code(), Some(2));
+    assert!(stderr(&mistyped).contains("is trail_stopped meant?"), "{}", stderr(&mistyped));
 
     let tests = "trailinsight:\n  tests:\n    fires:\n      - {eventName: StopLogging, eventSource: cloudtrail.amazonaws.com}\n    spares:\n      - [{eventName: StartLogging}, {eventName: X}]\n";
     fs::write(dir.join("tested.yml"), rule.replace("eventNam:", "eventName:") + tests).unwrap();

@@ -8,6 +8,7 @@ mod browser;
 mod casebook;
 mod cli;
 mod containers;
+mod controls;
 mod decode;
 mod determinism;
 mod facts;

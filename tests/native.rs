@@ -10,7 +10,7 @@ use trailinsight::detect::Rules;
 use trailinsight::model::Severity;
 
 /// Each control of CIS AWS Foundations and what its metric filter counts, said in SQL.
-const CONTROLS: [(&str, &str); 15] = [
+pub(crate) const CONTROLS: [(&str, &str); 15] = [
     (
         "4.1",
         "(error_code LIKE '%UnauthorizedOperation' OR error_code LIKE 'AccessDenied%') AND source_ip_address <> 'delivery.logs.amazonaws.com' AND event_name <> 'HeadBucket'",

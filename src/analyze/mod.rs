@@ -2,6 +2,7 @@
 
 mod aggregate;
 pub mod anomaly;
+mod control;
 mod coverage;
 mod episode;
 mod indicator;
@@ -12,8 +13,8 @@ mod timeline;
 use crate::case::{self, Case};
 use crate::detect::Detections;
 use crate::model::{
-    Aggregates, Coverage, Episode, Finding, Gap, Outcome, Principal, Severity, Suppression,
-    TimelineRow,
+    Aggregates, Control, Coverage, Episode, Finding, Gap, Outcome, Principal, Severity,
+    Suppression, TimelineRow,
 };
 use polars::prelude::{DataFrame, Engine, LazyFrame, PolarsResult};
 use std::cmp::Reverse;
@@ -37,6 +38,7 @@ pub struct Analysis {
     pub findings: Vec<Finding>,
     pub episodes: Vec<Episode>,
     pub timeline: Vec<TimelineRow>,
+    pub controls: Vec<Control>,
     pub omitted: BTreeMap<String, u64>,
     pub suppressed: Vec<Suppression>,
 }
@@ -70,6 +72,8 @@ pub fn run(
         link::add(&events, &findings, &mut principals)?;
         let episodes = episode::of(&findings, &principals);
         let timeline = timeline::merge(steps, &findings, &episodes);
+        let archive = control::Archive { coverage: &coverage, selection: &case.manifest.selection };
+        let controls = control::all(&events, &archive, &findings)?;
         let suppressed = suppressions;
         Ok(Analysis {
             aggregates,
@@ -78,6 +82,7 @@ pub fn run(
             findings,
             episodes,
             timeline,
+            controls,
             omitted,
             suppressed,
         })

@@ -141,6 +141,7 @@ impl Job {
             findings: analysis.findings,
             episodes: analysis.episodes,
             timeline: analysis.timeline,
+            controls: analysis.controls,
             narrative: outcome.narrative,
             omitted: analysis.omitted,
         };
@@ -207,6 +208,7 @@ impl From<args::ReportFormat> for Format {
             args::ReportFormat::Json => Self::Json,
             args::ReportFormat::Jsonl => Self::Jsonl,
             args::ReportFormat::Csv => Self::Csv,
+            args::ReportFormat::Cis => Self::Cis,
         }
     }
 }

@@ -60,7 +60,8 @@ Examples:
   trailinsight analyze ./AWSLogs --narrator bedrock --model-id global.anthropic.claude-sonnet-5-5 --bedrock-region eu-west-1
 
 The report is written to --out: report.html, report.md, report.json, findings.jsonl, timeline.csv and
-digest.json (exactly what a model is, or would be, sent).";
+digest.json (exactly what a model is, or would be, sent). --format says which, as in --format html,json,cis; cis is
+controls.html, what of the CIS monitoring controls the archive shows.";
 
 const QUERY_EXAMPLES: &str = "\
 Examples:
@@ -233,7 +234,7 @@ pub struct Output {
     /// Replace files in that folder that are no earlier report on this case
     #[arg(long)]
     pub force: bool,
-    /// Files to write, by comma
+    /// Files to write, by comma; cis is the monitoring controls of CIS AWS Foundations as a page of their own
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST", default_values_t = ReportFormat::ALL)]
     pub format: Vec<ReportFormat>,
 }
@@ -327,7 +328,8 @@ pub enum RulesCommand {
         /// Only rules of this level or above
         #[arg(long, value_parser = severity)]
         level: Option<Severity>,
-        /// Only rules for this ATT&CK technique, as in T1098 (its sub-techniques too) or T1098.001
+        /// Only rules for this ATT&CK technique, as in T1098 (its sub-techniques too) or T1098.001; ids of versions
+        /// up to 18 and since 19 are both known
         #[arg(long, value_name = "ID")]
         technique: Option<String>,
         /// Only rules that name this service, as in iam
@@ -364,6 +366,7 @@ pub enum RulesCommand {
     },
     /// What a rule finds, why it matters and what to do
     Explain {
+        /// Its name or its id
         name: String,
         #[command(flatten)]
         paths: RulePaths,
@@ -445,9 +448,12 @@ pub enum ReportFormat {
     Json,
     Jsonl,
     Csv,
+    /// controls.html: the monitoring controls of CIS AWS Foundations as a page of their own
+    Cis,
 }
 
 impl ReportFormat {
+    /// What is written when nobody says.
     const ALL: [Self; 5] = [Self::Html, Self::Md, Self::Json, Self::Jsonl, Self::Csv];
 }
 

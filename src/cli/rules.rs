@@ -10,6 +10,7 @@ use super::ui::{self, Ui};
 use crate::analyze::anomaly::HEURISTICS;
 use crate::case::Case;
 use crate::detect::{self, Meta, Remark, Rules};
+use crate::model::selection::bare_source;
 use crate::model::{Finding, Timestamp};
 use crate::report::visible;
 use comfy_table::ColumnConstraint;
@@ -22,6 +23,8 @@ use std::path::{Path, PathBuf};
 const LEVEL_CHARS: usize = 17;
 const TITLE_CHARS: usize = 24;
 const TAGS_CHARS: usize = 22;
+/// How alike a name is that may have been meant.
+const ALIKE: f64 = 0.85;
 
 pub(super) fn run(command: RulesCommand, ui: &Ui) -> Result<Exit, Failure> {
     let load = |paths: RulePaths| {
@@ -30,6 +33,7 @@ pub(super) fn run(command: RulesCommand, ui: &Ui) -> Result<Exit, Failure> {
     let text = match command {
         RulesCommand::List { level, technique, service, format, paths } => {
             let rules = load(paths)?;
+            let service = service.map(|name| bare_source(name.trim()).to_ascii_lowercase());
             let chosen: Vec<&Meta> = rules
                 .metas()
                 .iter()
@@ -38,6 +42,9 @@ pub(super) fn run(command: RulesCommand, ui: &Ui) -> Result<Exit, Failure> {
                 .filter(|m| service.as_ref().is_none_or(|name| m.services.contains(name)))
                 .collect();
             let all = level.is_none() && technique.is_none() && service.is_none();
+            if chosen.is_empty() {
+                ui.warning("no rule is of this level, technique and service");
+            }
             match format {
                 ListFormat::Rules => list(chosen, all),
                 ListFormat::Coverage => coverage(&chosen),
@@ -60,6 +67,7 @@ fn list(mut metas: Vec<&Meta>, with_heuristics: bool) -> String {
     let rows = metas.into_iter().map(|meta| {
         let level = meta.severity.to_string();
         let (name, title) = (visible(&meta.name).into_owned(), visible(&meta.title).into_owned());
+        let title = title + &visible(&origin(meta));
         [name, level, title, meta.attack.join(" "), meta.cis.join(" ")]
     });
     let none = String::new;
@@ -117,8 +125,11 @@ fn coverage(metas: &[&Meta]) -> String {
 fn navigator(metas: &[&Meta]) -> String {
     let techniques = by_technique(metas);
     let most = techniques.values().map(Vec::len).max().unwrap_or(1);
+    let named: BTreeMap<&str, String> =
+        metas.iter().map(|meta| (meta.name.as_str(), meta.name.clone() + &origin(meta))).collect();
     let techniques = techniques.iter().map(|(id, rules)| {
-        serde_json::json!({"techniqueID": id, "score": rules.len(), "comment": rules.join(", ")})
+        let comment = rules.iter().map(|rule| named[rule].as_str()).collect::<Vec<_>>().join(", ");
+        serde_json::json!({"techniqueID": id, "score": rules.len(), "comment": comment})
     });
     let layer = serde_json::json!({
         "name": "trailinsight",
@@ -129,6 +140,18 @@ fn navigator(metas: &[&Meta]) -> String {
         "gradient": {"colors": ["#ffffff", "#66b1ff"], "minValue": 0, "maxValue": most},
     });
     format!("{layer:#}\n")
+}
+
+/// Rules of others keep their author, id and licence.
+fn origin(meta: &Meta) -> String {
+    let parts = [
+        meta.author.as_ref().map(|author| format!("by {author}")),
+        meta.id.as_ref().map(|id| format!("rule {id}")),
+        meta.license.as_ref().map(|license| format!("licence {license}")),
+    ];
+    let is_ours = meta.author.is_none() && meta.license.is_none();
+    let parts: Vec<String> = parts.into_iter().flatten().filter(|_| !is_ours).collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
 /// One line a remark, as compilers write them.
@@ -144,7 +167,7 @@ fn check(paths: &[PathBuf], ui: &Ui) -> Result<Exit, Failure> {
     Ok(if is_broken { Exit::InputLost } else { Exit::Done })
 }
 
-/// One line a rule with hits, the most first, parted by tabs.
+/// One line a rule with hits, the most first, parted by tabs: name, events, findings, first, last, whose it is.
 fn hits(case: &Path, threads: Option<usize>, rules: &Rules) -> Result<String, Failure> {
     let case = Case::open(case)?;
     let pool = settings::threads(threads)?;
@@ -159,9 +182,11 @@ fn hits(case: &Path, threads: Option<usize>, rules: &Rules) -> Result<String, Fa
     }
     let mut rows: Vec<_> = by_rule.into_iter().collect();
     rows.sort_by_key(|(name, of)| (Reverse(of.0), *name));
+    let origins: BTreeMap<&str, String> =
+        rules.metas().iter().map(|meta| (meta.name.as_str(), origin(meta))).collect();
     let row = |(name, (events, findings, first, last)): (&str, (u64, u64, &Finding, Timestamp))| {
-        let (name, first) = (visible(name), first.first);
-        format!("{name}\t{events}\t{findings}\t{first}\t{last}\n")
+        let (origin, first) = (visible(origins[name].trim_start()), first.first);
+        format!("{}\t{events}\t{findings}\t{first}\t{last}\t{origin}\n", visible(name))
     };
     Ok(rows.into_iter().map(row).collect())
 }
@@ -170,8 +195,13 @@ fn explain(name: &str, rules: &Rules) -> Result<String, Failure> {
     if let Some(heuristic) = HEURISTICS.iter().find(|h| h.name == name) {
         return Ok(format!("{}\n", heuristic.page()));
     }
-    let Some(meta) = rules.metas().iter().find(|m| m.name == name) else {
-        return Err(Failure::new(Exit::Usage, format!("no rule is called {name}"))
+    let is_meant = |meta: &&Meta| meta.name == name || meta.id.as_deref() == Some(name);
+    let Some(meta) = rules.metas().iter().find(is_meant) else {
+        let alike = |meta: &Meta| strsim::jaro_winkler(&meta.name, name);
+        let meant = rules.metas().iter().max_by(|a, b| alike(a).total_cmp(&alike(b)));
+        let meant = meant.filter(|meta| alike(meta) >= ALIKE);
+        let meant = meant.map(|meta| format!("; is {} meant?", meta.name)).unwrap_or_default();
+        return Err(Failure::new(Exit::Usage, format!("no rule is called {name}{meant}"))
             .hint("`trailinsight rules list` shows all of them"));
     };
     let mut out = format!("# {}\n\n{}\n\n", meta.title, meta.description.trim());

@@ -149,6 +149,7 @@ fn to_json(selectors: &Selectors, recorded: &Recorded) -> Value {
         let finding = &seen.finding;
         json!({
             "id": finding.id, "rule": finding.rule, "title": finding.title, "severity": finding.severity,
+            "author": finding.author, "rule_id": finding.rule_id, "license": finding.license,
             "principal": finding.principal, "account": finding.account,
             "events": finding.count, "recorded": seen.recorded,
         })

@@ -1,6 +1,7 @@
 //! The nouns that cross a wall between folders: plain data, no Polars, no AWS, no I/O.
 
 pub mod attribute;
+pub mod control;
 pub mod event;
 pub mod finding;
 pub mod ledger;
@@ -14,6 +15,7 @@ pub mod table;
 pub mod time;
 
 pub use attribute::Attribute;
+pub use control::{Control, ControlState, Watch, WatchAct};
 pub use event::{ActorKind, Evidence, IpKind, Outcome, View};
 pub use finding::{
     CALLS, Call, Contributor, Episode, Finding, FindingKind, Indicator, IndicatorKind, Link,

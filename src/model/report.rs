@@ -1,8 +1,8 @@
 //! The report: one value, many renderers. `report.json` is this, printed.
 
 use super::{
-    Aggregates, Coverage, Episode, Finding, Ledger, Narrative, Principal, Suppression, TimelineRow,
-    Timestamp,
+    Aggregates, Control, Coverage, Episode, Finding, Ledger, Narrative, Principal, Suppression,
+    TimelineRow, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,6 +63,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     pub episodes: Vec<Episode>,
     pub timeline: Vec<TimelineRow>,
+    /// The monitoring controls of CIS AWS Foundations, 4.1 to 4.15.
+    #[serde(default)]
+    pub controls: Vec<Control>,
     pub narrative: Narrative,
     /// Findings left out by caps, by severity word; the totals stay known.
     pub omitted: BTreeMap<String, u64>,

@@ -1,9 +1,10 @@
 //! `timeline.csv`: the steps in order of time, for spreadsheets and timeline tools.
 
 use super::escape::csv_cell;
-use crate::model::{Report, TimelineRow};
+use crate::model::{Finding, Report, TimelineRow};
+use std::collections::BTreeMap;
 
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 18] = [
     "first",
     "last",
     "principal",
@@ -18,6 +19,10 @@ const COLUMNS: [&str; 14] = [
     "severity",
     "findings",
     "evidence",
+    "rules",
+    "rule_ids",
+    "rule_authors",
+    "rule_licences",
 ];
 
 #[must_use]
@@ -25,15 +30,18 @@ pub(super) fn render(report: &Report) -> String {
     const MEMORY: &str = "a Vec takes any row of this width";
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS).expect(MEMORY);
+    let findings = report.findings.iter().map(|finding| (finding.id.as_str(), finding)).collect();
     for row in &report.timeline {
-        writer.write_record(cells(row)).expect(MEMORY);
+        writer.write_record(cells(row, &findings)).expect(MEMORY);
     }
     let bytes = writer.into_inner().expect(MEMORY);
     String::from_utf8(bytes).expect("cells are text")
 }
 
 /// Lists are parted by blanks: a comma or semicolon would be a new column to some spreadsheets.
-fn cells(row: &TimelineRow) -> [String; COLUMNS.len()] {
+fn cells(row: &TimelineRow, findings: &BTreeMap<&str, &Finding>) -> [String; COLUMNS.len()] {
+    let found: Vec<&Finding> =
+        row.findings.iter().filter_map(|id| findings.get(id.as_str()).copied()).collect();
     [
         row.first.to_string(),
         row.last.to_string(),
@@ -49,5 +57,23 @@ fn cells(row: &TimelineRow) -> [String; COLUMNS.len()] {
         row.severity.to_string(),
         csv_cell(&row.findings.join(" ")),
         csv_cell(&row.evidence.join(" ")),
+        of_rules(&found, |finding| Some(&finding.rule)),
+        of_rules(&found, |finding| finding.rule_id.as_ref()),
+        of_rules(&found, |finding| finding.author.as_ref()),
+        of_rules(&found, |finding| finding.license.as_ref()),
     ]
+}
+
+/// Each once; names of rules and people hold blanks.
+fn of_rules<'f>(
+    findings: &[&'f Finding],
+    what: impl Fn(&'f Finding) -> Option<&'f String>,
+) -> String {
+    let mut texts: Vec<&str> = Vec::new();
+    for text in findings.iter().filter_map(|finding| what(finding)) {
+        if !texts.contains(&text.as_str()) {
+            texts.push(text);
+        }
+    }
+    csv_cell(&texts.join(" | "))
 }

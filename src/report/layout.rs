@@ -1,8 +1,8 @@
 //! How numbers, times, commands and cites read, the same in every report that is for people.
 
 use crate::model::{
-    Aggregates, Count, Evidence, Finding, Indicator, IndicatorKind, Ledger, Link, LinkKind, Report,
-    Section, Suppression, TimelineRow, Timestamp,
+    Aggregates, ControlState, Count, Evidence, Finding, Indicator, IndicatorKind, Ledger, Link,
+    LinkKind, Report, Section, Suppression, TimelineRow, Timestamp, Watch, WatchAct,
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -194,6 +194,36 @@ impl<'a> Facts<'a> {
         });
         out
     }
+}
+
+/// What can be said of a control's activity.
+pub(super) fn state(state: ControlState) -> &'static str {
+    match state {
+        ControlState::Seen => "seen",
+        ControlState::NotSeen => "not seen",
+        ControlState::NotAssessable => "cannot be told",
+    }
+}
+
+/// What became of the watch that a control asks for.
+pub(super) fn watch(of: &Watch) -> String {
+    let (did, what) = match of.act {
+        WatchAct::FilterMade => ("made", "metric filter"),
+        WatchAct::FilterDeleted => ("deleted", "metric filter"),
+        WatchAct::AlarmMade => ("made", "alarm"),
+        WatchAct::AlarmDeleted => ("deleted", "alarm"),
+        WatchAct::AlarmMuted => ("switched off", "alarm"),
+        WatchAct::AlarmUnmuted => ("switched on", "alarm"),
+    };
+    format!(
+        "{} {did} the {what} {} at {}, which counts {} of {} kinds of calls (event {}).",
+        of.principal,
+        of.name,
+        clock(of.time),
+        of.counts,
+        of.of,
+        of.event_id
+    )
 }
 
 /// What was kept out of the findings, how much of it, and why.

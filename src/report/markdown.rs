@@ -4,7 +4,7 @@
 
 use super::escape::{markdown as text, markdown_code as code};
 use super::layout::{self, Facts, clock, counted, number, period};
-use crate::model::{Evidence, Finding, FindingKind, Principal, Report, TimelineRow};
+use crate::model::{Evidence, Finding, FindingKind, Principal, Report, TimelineRow, Timestamp};
 use std::fmt::Write as _;
 
 /// A timeline is read by people up to here; the rest is in `timeline.csv`.
@@ -32,6 +32,7 @@ pub(super) fn render(report: &Report) -> String {
     principals(&mut out, report);
     timeline(&mut out, report);
     episodes(&mut out, report);
+    controls(&mut out, report);
     aggregates(&mut out, report);
     coverage(&mut out, report);
     ledger(&mut out, report);
@@ -277,6 +278,50 @@ fn episodes(out: &mut String, report: &Report) {
     );
 }
 
+fn controls(out: &mut String, report: &Report) {
+    line!(out, "\n## CIS controls\n");
+    line!(
+        out,
+        "Section 4 of CIS AWS Foundations asks for an alarm on each of these. Events are those that its metric filter \
+         counts. Whether an alarm is in force no archive says, only that one was made or taken away.\n"
+    );
+    let head = [
+        "Control",
+        "Activity",
+        "State",
+        "Events",
+        "Succeeded",
+        "Denied",
+        "First",
+        "Last",
+        "Findings",
+    ];
+    let when = |at: Option<Timestamp>| at.map_or_else(|| "–".to_owned(), clock);
+    let numbers = |ids: &[String]| {
+        let found = report.findings.iter().filter(|finding| ids.contains(&finding.id));
+        found.take(LIST_ROWS).map(|f| format!("F{}", f.number)).collect::<Vec<_>>().join(" ")
+    };
+    table(
+        out,
+        &head,
+        report.controls.iter().map(|c| {
+            let counts = [c.events, c.succeeded, c.denied].map(number);
+            let known = [c.id.clone(), c.title.clone(), layout::state(c.state).to_owned()];
+            let ends = [when(c.first), when(c.last), numbers(&c.findings)];
+            known.into_iter().chain(counts).chain(ends).collect()
+        }),
+    );
+    line!(out);
+    for control in &report.controls {
+        for note in &control.notes {
+            line!(out, "- {}: {}", control.id, text(note));
+        }
+        for watch in control.watch.iter().take(LIST_ROWS) {
+            line!(out, "- {}: {}", control.id, text(&layout::watch(watch)));
+        }
+    }
+}
+
 fn aggregates(out: &mut String, report: &Report) {
     line!(out, "\n## Counts");
     for (title, key, list) in layout::lists(&report.aggregates) {
@@ -408,8 +453,10 @@ fn references(out: &mut String, facts: &Facts) {
 
 /// Rules of others keep their author, id and licence.
 fn origin(finding: &Finding) -> String {
-    let Some(author) = &finding.author else { return String::new() };
-    let mut out = format!(", by {}", text(author));
+    let mut out = String::new();
+    if let Some(author) = &finding.author {
+        out += &format!(", by {}", text(author));
+    }
     if let Some(id) = &finding.rule_id {
         out += &format!(", rule {}", code(id));
     }

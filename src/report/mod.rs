@@ -29,6 +29,7 @@ words! {
         Json = "json",
         Jsonl = "jsonl",
         Csv = "csv",
+        Cis = "cis",
     }
 }
 
@@ -41,6 +42,7 @@ impl Format {
             Self::Json => "report.json",
             Self::Jsonl => "findings.jsonl",
             Self::Csv => "timeline.csv",
+            Self::Cis => "controls.html",
         }
     }
 }
@@ -53,5 +55,6 @@ pub fn render(report: &Report, format: Format) -> String {
         Format::Json => json::render(report),
         Format::Jsonl => jsonl::render(report),
         Format::Csv => csv::render(report),
+        Format::Cis => html::controls(report),
     }
 }

@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 const HOSTILE: &str = "=x<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\
     ![i](https://evil.example/i.png) [l](javascript:alert(3)) `|` \u{202e}gpj.exe\u{1b}[31m\r\n# h";
 
+/// Formats that a browser shows.
+const PAGES: [Format; 2] = [Format::Html, Format::Cis];
+
 fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
@@ -235,8 +238,35 @@ fn hostile_report() -> Report {
             last: at("2024-05-01T11:30:00Z"),
         }],
         timeline: vec![step("=cmd|' /C calc'!A0\u{202e}"), step(HOSTILE)],
+        controls: vec![control()],
         narrative: narrative(),
         omitted: BTreeMap::from([(HOSTILE.to_owned(), 12)]),
+    }
+}
+
+fn control() -> Control {
+    let watch = |act: &WatchAct| Watch {
+        time: at("2024-05-01T10:00:00Z"),
+        event_id: HOSTILE.to_owned(),
+        principal: HOSTILE.to_owned(),
+        act: *act,
+        name: HOSTILE.to_owned(),
+        of: 5,
+        counts: 4,
+    };
+    Control {
+        id: "4.5".to_owned(),
+        title: "Changes of the log".to_owned(),
+        state: ControlState::Seen,
+        events: 1234,
+        succeeded: 1200,
+        denied: 34,
+        first: Some(at("2024-05-01T10:00:00Z")),
+        last: None,
+        notes: vec![HOSTILE.to_owned()],
+        findings: vec!["f-1".to_owned(), "f-2".to_owned(), "beyond-the-cap".to_owned()],
+        evidence: vec![evidence("plain-id-1")],
+        watch: WatchAct::ALL.iter().map(watch).collect(),
     }
 }
 
@@ -249,6 +279,7 @@ fn empty_report() -> Report {
     report.findings.clear();
     report.episodes.clear();
     report.timeline.clear();
+    report.controls.clear();
     report.omitted.clear();
     report.narrative.sections.clear();
     report
@@ -271,12 +302,19 @@ fn markup(page: &str) -> String {
 fn csv_is_exact_and_computes_nothing() {
     let mut report = hostile_report();
     report.timeline.truncate(1);
+    let own = |text: &str| Some(text.to_owned());
+    let [one, two] = &mut report.findings[..] else { panic!("two findings") };
+    (one.rule, one.rule_id, one.author, one.license) =
+        ("=a".to_owned(), own("1"), own("B, C"), own("D"));
+    (two.rule, two.rule_id, two.author, two.license) =
+        ("e".to_owned(), own("2"), own("B, C"), None);
     assert_eq!(
         render(&report, Format::Csv),
         "first,last,principal,account,region,service,event_name,target,outcome,source_ip,count,\
-         severity,findings,evidence\n\
+         severity,findings,evidence,rules,rule_ids,rule_authors,rule_licences\n\
          2024-05-01T10:00:00Z,2024-05-01T11:30:00Z,'=cmd|' /C calc'!A0,111122223333,us-east-1,iam,\
-         CreateUser,\"'+bob,\"\"x\"\"\",succeeded,192.0.2.1,3,high,f-1 f-2,plain-id-1 only-in-timeline\n"
+         CreateUser,\"'+bob,\"\"x\"\"\",succeeded,192.0.2.1,3,high,f-1 f-2,plain-id-1 only-in-timeline,\
+         '=a | e,1 | 2,\"B, C\",D\n"
     );
     assert_eq!(render(&empty_report(), Format::Csv).lines().count(), 1);
 }
@@ -294,7 +332,11 @@ fn json_is_the_contract_and_reads_back() {
             assert!(keys.contains_key(name), "{pointer}/{name}");
         }
     };
-    has("", "run ledger coverage aggregates principals findings episodes narrative");
+    has("", "run ledger coverage aggregates principals findings episodes controls narrative");
+    has(
+        "/controls/0",
+        "id title state events succeeded denied first last notes findings evidence watch",
+    );
     has("/run", "version started args narrator rules_version settings");
     has("/ledger", "files records rejects bytes");
     has("/ledger/files", "seen ingested skipped failed");
@@ -341,15 +383,17 @@ fn every_format_escapes_what_acts() {
 
 #[test]
 fn html_never_takes_log_text_for_markup() {
-    let page = markup(&render(&hostile_report(), Format::Html));
-    assert!(page.contains("&lt;script&gt;alert(1)&lt;&#x2f;script&gt;"));
-    for tag in ["<script>alert", "<img", "onerror=alert(2)>", "<a href=\"javascript"] {
-        assert!(!page.contains(tag), "{tag}");
-    }
-    let plain = markup(&render(&plain_report_without_queries(), Format::Html));
-    let count = |page: &str, c| page.matches(c).count();
-    for c in ['<', '>', '"'] {
-        assert_eq!(count(&page, c), count(&plain, c), "{c}");
+    for format in PAGES {
+        let page = markup(&render(&hostile_report(), format));
+        assert!(page.contains("&lt;script&gt;alert(1)&lt;&#x2f;script&gt;"));
+        for tag in ["<script>alert", "<img", "onerror=alert(2)>", "<a href=\"javascript"] {
+            assert!(!page.contains(tag), "{tag}");
+        }
+        let plain = markup(&render(&plain_report_without_queries(), format));
+        let count = |page: &str, c| page.matches(c).count();
+        for c in ['<', '>', '"'] {
+            assert_eq!(count(&page, c), count(&plain, c), "{format} {c}");
+        }
     }
 }
 
@@ -371,14 +415,40 @@ fn plain_report_without_queries() -> Report {
 
 #[test]
 fn html_asks_nothing_of_any_host() {
-    let page = render(&hostile_report(), Format::Html);
-    assert_eq!(page.matches("<script>").count(), 1, "only ours");
-    let page = markup(&page);
-    assert_eq!(attributes(&page, "src"), Vec::<&str>::new());
-    assert!(attributes(&page, "href").iter().all(|href| href.starts_with('#')));
-    assert!(!page.contains("http://") && !page.contains("https://"));
-    assert!(page.contains("default-src &#x27;none&#x27;; style-src &#x27;sha256-"));
-    assert!(!page.contains(" style="), "inline style would be refused by the policy");
+    for format in PAGES {
+        let page = render(&hostile_report(), format);
+        let ours = usize::from(format == Format::Html);
+        assert_eq!(page.matches("<script>").count(), ours, "only ours");
+        let page = markup(&page);
+        assert_eq!(attributes(&page, "src"), Vec::<&str>::new());
+        assert!(attributes(&page, "href").iter().all(|href| href.starts_with('#')));
+        assert!(!page.contains("http://") && !page.contains("https://"));
+        assert!(page.contains("default-src &#x27;none&#x27;; style-src &#x27;sha256-"));
+        assert!(!page.contains(" style="), "inline style would be refused by the policy");
+    }
+}
+
+#[test]
+fn controls_have_a_page_of_their_own_and_a_section_in_each_report() {
+    let report = hostile_report_without_malice();
+    let page = render(&report, Format::Cis);
+    for told in [
+        "4.5 Changes of the log</h2>",
+        "Seen: 1,234 events, 1,200 succeeded, 34 denied.",
+        "<li>F1 word</li>",
+        "1 more in report.json",
+        "word deleted the alarm word at 2024-05-01 10:00:00, which counts 4 of 5 kinds of calls (event word).",
+        "1 silences of accounts",
+        "The input was not read whole",
+    ] {
+        assert!(page.contains(told), "{told}");
+    }
+    let row = "| 4.5 | Changes of the log | seen | 1,234 | 1,200 | 34 | 2024-05-01 10:00:00 | – | F1 F2 |";
+    assert!(render(&report, Format::Markdown).contains(row));
+    let html = markup(&render(&report, Format::Html));
+    let (_, section) = html.split_once("<section id=\"controls\">").unwrap();
+    let (section, _) = section.split_once("</section>").unwrap();
+    assert!(section.contains("href=\"#F1\"") && section.contains("4.5: word"), "{section}");
 }
 
 #[test]
@@ -425,6 +495,7 @@ fn markdown_is_in_the_order_of_an_incident_report() {
             "## Principals",
             "## Timeline",
             "## Episodes",
+            "## CIS controls",
             "## Counts",
             "## Coverage",
             "## Ledger",

@@ -6,7 +6,7 @@ mod secrets_read;
 mod window;
 
 use super::timeline;
-use crate::case::Rows;
+use crate::case::{Row, Rows};
 use crate::detect::one_or_several;
 use crate::model::{
     CALLS, Call, Coverage, Evidence, Finding, FindingKind, Outcome, Severity, TimelineRow,
@@ -170,24 +170,26 @@ const EVIDENCE_COLUMNS: [&str; 15] = [
     "ip_kind",
 ];
 
-fn evidence_columns() -> Vec<Expr> {
+pub(super) fn evidence_columns() -> Vec<Expr> {
     EVIDENCE_COLUMNS.iter().map(|name| col(*name)).collect()
 }
 
 /// Events of a collected frame in order of time.
 fn evidence(frame: &DataFrame) -> PolarsResult<Vec<Evidence>> {
     let rows = Rows::new(frame).map_err(|e| PolarsError::ComputeError(e.to_string().into()))?;
-    let one = |number| {
-        let row = rows.row(number);
-        let request = row.text("request_parameters").and_then(|t| serde_json::from_str(t).ok());
-        row.evidence(request.as_ref().and_then(crate::detect::target::of))
-    };
-    let mut events: Vec<Evidence> = (0..rows.len()).map(one).collect();
+    let mut events: Vec<Evidence> =
+        (0..rows.len()).map(|number| evidence_of(rows.row(number))).collect();
     events.sort_by(|a, b| {
         let key = |e: &Evidence| (e.time, e.event_id.clone(), e.file.clone(), e.index);
         key(a).cmp(&key(b))
     });
     Ok(events)
+}
+
+/// A row with [`evidence_columns`].
+pub(super) fn evidence_of(row: Row<'_>) -> Evidence {
+    let request = row.text("request_parameters").and_then(|t| serde_json::from_str(t).ok());
+    row.evidence(request.as_ref().and_then(crate::detect::target::of))
 }
 
 /// Events shown of a finding.

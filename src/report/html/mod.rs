@@ -4,22 +4,38 @@
 //! and script are named by hash in its content security policy, so markup that slipped through could still not run.
 
 mod activity;
+mod controls;
 mod view;
 
 use super::{escape, layout};
 use crate::model::{Report, Timestamp};
+use controls::ControlsView;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, Output, State};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use view::View;
 
 const TEMPLATE: &str = include_str!("report.html.j2");
+const CONTROLS_PAGE: &str = include_str!("controls.html.j2");
+const CONTROLS_PART: &str = include_str!("controls.j2");
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
 
 #[must_use]
 pub(super) fn render(report: &Report) -> String {
+    page(TEMPLATE, View::of(report))
+}
+
+/// The controls of CIS AWS Foundations as a page of their own.
+#[must_use]
+pub(super) fn controls(report: &Report) -> String {
+    page(CONTROLS_PAGE, ControlsView::of(report))
+}
+
+fn page(template: &str, view: impl Serialize) -> String {
+    const OURS: &str = "the template is part of the program";
     let mut env = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     env.set_syntax(syntax.expect("the delimiters are the usual ones"));
@@ -34,9 +50,10 @@ pub(super) fn render(report: &Report) -> String {
     env.add_global("style", Value::from_safe_string(STYLE.to_owned()));
     env.add_global("script", Value::from_safe_string(SCRIPT.to_owned()));
     env.add_global("policy", policy());
-    env.add_template("report.html", TEMPLATE).expect("the template is part of the program");
-    let template = env.get_template("report.html").expect("it was added above");
-    template.render(Serde(View::of(report))).expect("every field of the view is always there")
+    env.add_template("controls", CONTROLS_PART).expect(OURS);
+    env.add_template("page", template).expect(OURS);
+    let template = env.get_template("page").expect("it was added above");
+    template.render(Serde(view)).expect("every field of the view is always there")
 }
 
 /// The one way out for values: all but our own style and script are text, whoever wrote them.

@@ -1,6 +1,7 @@
 //! What the page needs beside the report itself: an anchor for everything that can be cited, and the widths of bars.
 
 use super::activity::Activity;
+use super::controls::{self, Line};
 use super::layout::{self, Facts};
 use crate::model::{
     Contributor, Count, Coverage, Episode, Evidence, Finding, FindingKind, Gap, Ledger, Narrative,
@@ -41,6 +42,8 @@ pub(super) struct View<'a> {
     principals_total: u64,
     timeline: Capped<Step<'a>>,
     episodes: Vec<Chain<'a>>,
+    controls: Vec<Line<'a>>,
+    page: bool,
     lists: Vec<List<'a>>,
     gaps: Capped<&'a Gap>,
     rejects: Capped<&'a Reject>,
@@ -55,7 +58,7 @@ struct Capped<T> {
 
 /// A place on the page; `href` is absent when the page does not show the thing.
 #[derive(Serialize)]
-struct Link<'a> {
+pub(super) struct Link<'a> {
     label: String,
     title: &'a str,
     href: Option<String>,
@@ -80,7 +83,7 @@ struct Card<'a> {
 }
 
 #[derive(Serialize)]
-struct Proof<'a> {
+pub(super) struct Proof<'a> {
     item: &'a Evidence,
     anchor: String,
     cited_as: Option<&'a str>,
@@ -158,6 +161,8 @@ impl<'a> View<'a> {
             principals_total: known.unwrap_or(report.principals.len() as u64),
             timeline: page.timeline(),
             episodes: report.episodes.iter().map(|episode| page.chain(episode)).collect(),
+            controls: controls::lines(report, &page),
+            page: false,
             lists: lists(report),
             gaps: capped(&report.coverage.gaps, GAPS, |_, gap| gap),
             rejects: capped(&report.ledger.rejects, REJECTS, |_, reject| reject),
@@ -167,7 +172,7 @@ impl<'a> View<'a> {
 }
 
 /// Where everything is: the anchor of each finding, event and principal id that the page shows.
-struct Page<'a> {
+pub(super) struct Page<'a> {
     report: &'a Report,
     facts: Facts<'a>,
     anchors: BTreeMap<&'a str, String>,
@@ -175,7 +180,7 @@ struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    fn of(report: &'a Report) -> Self {
+    pub(super) fn of(report: &'a Report) -> Self {
         let mut anchors = BTreeMap::new();
         for finding in &report.findings {
             anchors.insert(finding.id.as_str(), finding_anchor(finding));
@@ -242,14 +247,9 @@ impl<'a> Page<'a> {
     }
 
     fn card(&self, finding: &'a Finding) -> Card<'a> {
-        let evidence = finding.evidence.iter().enumerate().map(|(at, item)| Proof {
-            item,
-            anchor: event_anchor(finding, at),
-            cited_as: self.facts.label(&item.event_id),
-            place: layout::place(item),
-            file: file_name(&item.file),
-            views: layout::views(item),
-        });
+        let evidence = finding.evidence.iter().enumerate();
+        let evidence = evidence
+            .map(|(at, item)| Proof { anchor: event_anchor(finding, at), ..self.proof(item) });
         Card {
             finding,
             anchor: finding_anchor(finding),
@@ -258,6 +258,17 @@ impl<'a> Page<'a> {
             more_targets: finding.targets_total.saturating_sub(finding.targets.len() as u64),
             indicators: layout::indicators(finding),
             command: layout::query_command(finding, &self.report.run.case),
+        }
+    }
+
+    pub(super) fn proof(&self, item: &'a Evidence) -> Proof<'a> {
+        Proof {
+            item,
+            anchor: String::new(),
+            cited_as: self.facts.label(&item.event_id),
+            place: layout::place(item),
+            file: file_name(&item.file),
+            views: layout::views(item),
         }
     }
 
@@ -300,7 +311,7 @@ impl<'a> Page<'a> {
     }
 
     /// Findings beyond the cap are known by id only and have no place on the page.
-    fn links(&self, ids: &'a [String]) -> Vec<Link<'a>> {
+    pub(super) fn links(&self, ids: &'a [String]) -> Vec<Link<'a>> {
         let known = ids.iter().filter_map(|id| self.findings.get(id.as_str()));
         known
             .map(|finding| Link {
