@@ -51,6 +51,11 @@ pub(super) const TEXTS: [(&str, Text); 12] = [
     ("addendum", |r| r.addendum),
 ];
 
+/// Whether a column of texts or flags is one of values that repeat.
+pub(super) fn repeats(name: &str) -> bool {
+    name != "extra" && TEXTS.iter().all(|(text, _)| *text != name)
+}
+
 pub(super) const FLAGS: [(&str, Flag); 2] =
     [("read_only", |r| r.read_only), ("management_event", |r| r.management_event)];
 

@@ -1,22 +1,32 @@
 //! Columns of one part, for all of its rows or for some: pages that hold none of them are not unpacked.
 
-use super::{Error, Rows};
+use super::coded::Coded;
+use super::rows::ALWAYS;
+use super::{Error, Rows, columns};
 use polars::prelude::*;
 use polars_arrow::array::new_empty_array;
 use polars_arrow::bitmap::Bitmap;
 use polars_parquet::read::{
-    BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader,
+    BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, RowGroupMetadata,
     column_iter_to_arrays, infer_schema, read_metadata,
 };
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Rows of a part (rising), by column.
+pub type Wanted = BTreeMap<&'static str, Vec<u32>>;
 
 /// A part that was opened.
 pub struct PartFile {
     path: PathBuf,
     metadata: FileMetadata,
     schema: ArrowSchema,
+    /// Columns that were asked for.
+    coded: RefCell<BTreeMap<String, Arc<Coded>>>,
 }
 
 impl PartFile {
@@ -24,7 +34,7 @@ impl PartFile {
         let file = File::open(path).map_err(Error::io("open", path))?;
         let metadata = read_metadata(&mut BufReader::new(file)).map_err(Error::table("read"))?;
         let schema = infer_schema(&metadata).map_err(Error::table("read"))?;
-        Ok(Self { path: path.to_owned(), metadata, schema })
+        Ok(Self { path: path.to_owned(), metadata, schema, coded: RefCell::default() })
     }
 
     #[must_use]
@@ -32,14 +42,61 @@ impl PartFile {
         self.metadata.num_rows
     }
 
+    /// A column of texts that repeat or of flags, read once; of others, only where there is a value.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub fn coded(&self, name: &str) -> Result<Arc<Coded>, Error> {
+        if let Some(coded) = self.coded.borrow().get(name) {
+            return Ok(coded.clone());
+        }
+        let coded = Arc::new(self.read_coded(name)?);
+        self.coded.borrow_mut().insert(name.to_owned(), coded.clone());
+        Ok(coded)
+    }
+
     /// All rows, with these columns.
     ///
     /// # Errors
     /// When one is not there or cannot be read.
-    pub fn rows(&self, names: &[&str]) -> Result<Rows, Error> {
-        let columns = self.columns(names.iter().copied())?;
-        let frame = DataFrame::new(self.height(), columns).map_err(Error::table("read"))?;
-        Rows::new(&frame)
+    pub fn rows(&self, names: &[&'static str]) -> Result<Rows, Error> {
+        let all: Vec<u32> = (0..self.height() as u32).collect();
+        let wanted = names.iter().map(|name| (*name, all.clone())).collect();
+        self.rows_at(&all, &wanted)
+    }
+
+    /// These rows (rising), with each column where it is wanted.
+    ///
+    /// # Errors
+    /// When a column is not there or cannot be read.
+    pub fn rows_at(&self, rows: &[u32], wanted: &Wanted) -> Result<Rows, Error> {
+        let mut made = Rows::at(
+            rows.to_vec(),
+            &self.column_at(ALWAYS[0], rows)?,
+            &self.column_at(ALWAYS[1], rows)?,
+        )?;
+        for (name, some) in wanted.iter().filter(|(name, _)| !ALWAYS.contains(name)) {
+            if columns::repeats(name) && !self.is_flag(name) {
+                made.add_coded(name, self.coded(name)?);
+                continue;
+            }
+            let mut column = self.column_at(name, some)?;
+            if some.len() < rows.len() {
+                let mut places = some.iter().zip(0..).peekable();
+                let places = rows.iter().map(|row| {
+                    let place = places.next_if(|(wanted, _)| *wanted == row);
+                    place.map(|(_, place): (_, IdxSize)| place)
+                });
+                let places = IdxCa::from_iter_options("".into(), places);
+                column = column.take(&places).map_err(Error::table("read"))?;
+            }
+            made.add(&column)?;
+        }
+        Ok(made)
+    }
+
+    pub(super) fn is_flag(&self, name: &str) -> bool {
+        self.schema.get(name).is_some_and(|field| field.dtype == ArrowDataType::Boolean)
     }
 
     /// These columns, each of all rows.
@@ -69,20 +126,16 @@ impl PartFile {
 
     fn column(&self, file: &mut File, name: &str, rows: Option<&Bitmap>) -> Result<Column, Error> {
         let mut read = || -> PolarsResult<Column> {
-            let field =
-                self.schema.get(name).ok_or_else(|| polars_err!(ColumnNotFound: "{name}"))?;
+            let field = self.field(name)?;
             let mut arrays = Vec::new();
             let mut first = 0;
             for group in &self.metadata.row_groups {
                 let height = group.num_rows();
                 let mask = rows.map(|rows| rows.clone().sliced(first, height));
                 first += height;
-                let chunk = group.columns_under_root_iter(name).and_then(|mut c| c.next());
-                let chunk = chunk.ok_or_else(|| polars_err!(ColumnNotFound: "{name}"))?;
-                let pages =
-                    PageReader::new(bytes(file, chunk)?.into(), chunk, Vec::new(), usize::MAX);
+                let (pages, chunk) = pages(file, name, group)?;
                 let (of_group, _) = column_iter_to_arrays(
-                    vec![BasicDecompressor::new(pages, Vec::new())],
+                    vec![pages],
                     vec![&chunk.descriptor().descriptor.primitive_type],
                     field.clone(),
                     mask.map(Filter::Mask),
@@ -100,6 +153,34 @@ impl PartFile {
         };
         read().map_err(Error::table("read"))
     }
+
+    fn field(&self, name: &str) -> PolarsResult<&ArrowField> {
+        self.schema.get(name).ok_or_else(|| polars_err!(ColumnNotFound: "{name}"))
+    }
+
+    /// The pages of a column, by group of rows.
+    pub(super) fn each_group(
+        &self,
+        name: &str,
+        mut take: impl FnMut(&mut BasicDecompressor) -> PolarsResult<()>,
+    ) -> PolarsResult<()> {
+        let mut file = File::open(&self.path)?;
+        for group in &self.metadata.row_groups {
+            take(&mut pages(&mut file, name, group)?.0)?;
+        }
+        Ok(())
+    }
+}
+
+fn pages<'g>(
+    file: &mut File,
+    name: &str,
+    group: &'g RowGroupMetadata,
+) -> PolarsResult<(BasicDecompressor, &'g ColumnChunkMetadata)> {
+    let chunk = group.columns_under_root_iter(name).and_then(|mut c| c.next());
+    let chunk = chunk.ok_or_else(|| polars_err!(ColumnNotFound: "{name}"))?;
+    let pages = PageReader::new(bytes(file, chunk)?.into(), chunk, Vec::new(), usize::MAX);
+    Ok((BasicDecompressor::new(pages, Vec::new()), chunk))
 }
 
 /// Helps the reader of pages to its own type of cursor.

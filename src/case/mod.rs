@@ -5,6 +5,7 @@
 
 mod aggregated;
 mod builder;
+mod coded;
 mod columns;
 mod dedupe;
 mod derive;
@@ -33,9 +34,10 @@ pub mod stage;
 mod store;
 mod views;
 
+pub use coded::Coded;
 pub use derive::{arn_account, service_of, user_agent_family};
 pub use dry_run::inflate_only;
-pub use fetch::PartFile;
+pub use fetch::{PartFile, Wanted};
 pub use ingest::{Options, Plan, Progress, ingest, plan};
 pub use journal::selection;
 pub use manifest::{Manifest, Part};

@@ -1,28 +1,34 @@
 //! Rows of one part, by column name: how rules and reports look at single events.
 
 use super::Error;
+use super::coded::Coded;
 use crate::model::{Evidence, Outcome, Timestamp};
 use foldhash::fast::FixedState;
 use polars::prelude::*;
 use polars_arrow::array::{BooleanArray, Utf8ViewArray};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The columns of a part, held together for random access.
 pub struct Rows {
     places: HashMap<String, usize, FixedState>,
-    columns: Vec<Column>,
+    columns: Vec<Texts>,
     times: Int64Chunked,
     indexes: UInt32Chunked,
     height: usize,
+    /// Where in the part they are, where columns are coded.
+    rows: Vec<u32>,
 }
 
-enum Column {
+enum Texts {
     Text(Utf8ViewArray),
     Flag(BooleanArray),
+    /// Of all rows of the part.
+    Coded(Arc<Coded>),
 }
 
 /// Columns of every row, whatever a rule asks for besides.
-const ALWAYS: [&str; 2] = ["event_time", "source_index"];
+pub(super) const ALWAYS: [&str; 2] = ["event_time", "source_index"];
 
 impl Rows {
     /// # Errors
@@ -32,29 +38,50 @@ impl Rows {
     }
 
     fn build(frame: &DataFrame) -> PolarsResult<Self> {
-        let (mut places, mut columns) = (HashMap::default(), Vec::new());
+        let [times, indexes] = [frame.column(ALWAYS[0])?, frame.column(ALWAYS[1])?];
+        let mut rows = Self::of(frame.height(), times, indexes)?;
         for column in frame.columns() {
-            let series = column.as_materialized_series();
-            columns.push(match series.dtype() {
-                DataType::String => {
-                    Column::Text(series.str()?.rechunk().downcast_as_array().clone())
-                }
-                DataType::Boolean => {
-                    Column::Flag(series.bool()?.rechunk().downcast_as_array().clone())
-                }
-                _ => continue,
-            });
-            places.insert(column.name().to_string(), columns.len() - 1);
+            rows.take(column)?;
         }
-        let times = frame.column(ALWAYS[0])?.cast(&DataType::Int64)?;
-        let indexes = frame.column(ALWAYS[1])?.cast(&DataType::UInt32)?;
+        Ok(rows)
+    }
+
+    /// Rows of a part, without columns yet.
+    pub(super) fn at(rows: Vec<u32>, times: &Column, indexes: &Column) -> Result<Self, Error> {
+        let of = Self::of(rows.len(), times, indexes).map_err(Error::table("read"))?;
+        Ok(Self { rows, ..of })
+    }
+
+    fn of(height: usize, times: &Column, indexes: &Column) -> PolarsResult<Self> {
         Ok(Self {
-            places,
-            columns,
-            times: times.i64()?.rechunk().into_owned(),
-            indexes: indexes.u32()?.rechunk().into_owned(),
-            height: frame.height(),
+            places: HashMap::default(),
+            columns: Vec::new(),
+            times: times.cast(&DataType::Int64)?.i64()?.rechunk().into_owned(),
+            indexes: indexes.cast(&DataType::UInt32)?.u32()?.rechunk().into_owned(),
+            height,
+            rows: Vec::new(),
         })
+    }
+
+    pub(super) fn add(&mut self, column: &Column) -> Result<(), Error> {
+        self.take(column).map_err(Error::table("read"))
+    }
+
+    pub(super) fn add_coded(&mut self, name: &str, column: Arc<Coded>) {
+        self.places.insert(name.to_owned(), self.columns.len());
+        self.columns.push(Texts::Coded(column));
+    }
+
+    /// Takes over a column of texts or flags.
+    fn take(&mut self, column: &Column) -> PolarsResult<()> {
+        let series = column.as_materialized_series();
+        self.columns.push(match series.dtype() {
+            DataType::String => Texts::Text(series.str()?.rechunk().downcast_as_array().clone()),
+            DataType::Boolean => Texts::Flag(series.bool()?.rechunk().downcast_as_array().clone()),
+            _ => return Ok(()),
+        });
+        self.places.insert(column.name().to_string(), self.columns.len() - 1);
+        Ok(())
     }
 
     #[must_use]
@@ -67,7 +94,7 @@ impl Rows {
         self.height == 0
     }
 
-    fn column(&self, name: &str) -> Option<&Column> {
+    fn column(&self, name: &str) -> Option<&Texts> {
         Some(&self.columns[*self.places.get(name)?])
     }
 
@@ -88,16 +115,17 @@ impl<'r> Row<'r> {
     #[must_use]
     pub fn text(self, column: &str) -> Option<&'r str> {
         match self.rows.column(column)? {
-            Column::Text(texts) => texts.get(self.number),
-            Column::Flag(_) => None,
+            Texts::Text(texts) => texts.get(self.number),
+            Texts::Coded(coded) => coded.at(self.rows.rows[self.number]),
+            Texts::Flag(_) => None,
         }
     }
 
     #[must_use]
     pub fn flag(self, column: &str) -> Option<bool> {
         match self.rows.column(column)? {
-            Column::Flag(flags) => flags.get(self.number),
-            Column::Text(_) => None,
+            Texts::Flag(flags) => flags.get(self.number),
+            Texts::Text(_) | Texts::Coded(_) => None,
         }
     }
 

@@ -1,22 +1,19 @@
 //! Candidates first: which rules have to be asked about which rows of a part, decided over the columns of few values.
 //!
 //! Rules are looked up by event name. What else a rule asks of coarse columns is worked out once for every combination
-//! of their values that occurs, a test on a column of many values once for every value. Only what stays open is
-//! decided row by row. The proof that no hit is lost is in the tests: all rules on all rows against this.
+//! of their values that occurs, a test on a column of many values once for every value. What stays open is decided
+//! row by row, and once more with the JSON columns of the rows that are left. The proof that no hit is lost is in the
+//! tests: all rules on all rows against this.
 
-use super::narrow::{Atom, COLUMNS, EXTRA, IDENTITY, Kind, Known, NAME, Narrow, RAW};
-use super::row::inside;
-use crate::case::{self, PartFile, Row};
+use super::narrow::{Atom, COLUMNS, EXTRA, IDENTITY, Json, Kind, Known, NAME, Narrow, RAW, RAWS};
+use crate::case::{self, Coded, PartFile, Row};
 use crate::model::Outcome;
-use aho_corasick::AhoCorasick;
 use foldhash::fast::FixedState;
-use polars::prelude::Column;
-use polars_arrow::array::Array;
 use rsigma_eval::event::EventValue;
-use serde_json::Value;
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// Conditions of all rules, indexed.
 #[derive(Default)]
@@ -29,25 +26,8 @@ pub(super) struct Index {
     others: Vec<u32>,
     /// Places in [`COLUMNS`] of what atoms ask for.
     columns: BTreeSet<usize>,
-    /// What atoms look for in raw JSON, by column.
-    raw: Vec<Needles>,
-}
-
-/// All texts that rules look for in a column, found in one go.
-struct Needles {
-    column: &'static str,
-    finder: AhoCorasick,
-    /// The atom that each is of.
-    atoms: Vec<usize>,
-}
-
-/// What is known of the raw JSON of a row.
-#[derive(Default)]
-pub(super) struct Raws {
-    /// Atoms of which a text was found, sorted.
-    found: Vec<usize>,
-    /// Columns that say nothing.
-    open: Vec<&'static str>,
+    /// Atoms of rules for any name: worth looking at all values for.
+    is_wide: Vec<bool>,
 }
 
 /// A rule that has to be asked about a row, or need not be: it is hit.
@@ -63,7 +43,9 @@ impl Index {
         let mut index = Self { columns: BTreeSet::from([NAME, EXTRA]), ..Self::default() };
         let mut known: BTreeMap<(usize, String, String), usize> = BTreeMap::new();
         for (rule, condition) in (0..).zip(conditions) {
-            match condition.names() {
+            let names = condition.names();
+            let is_wide = names.is_none();
+            match names {
                 Some(names) => {
                     for name in names {
                         index.by_name.entry(name).or_default().push(rule);
@@ -71,60 +53,25 @@ impl Index {
                 }
                 None => index.others.push(rule),
             }
-            let (atoms, columns) = (&mut index.atoms, &mut index.columns);
             index.rules.push(condition.map(&mut |atom| {
                 if atom.column < RAW {
-                    columns.insert(atom.column);
+                    index.columns.insert(atom.column);
                 }
-                let new = atoms.len();
+                if COLUMNS[atom.column].kind == Kind::Also {
+                    index.columns.insert(IDENTITY);
+                }
+                let new = index.atoms.len();
                 let same = atom.key.clone().map(|key| (atom.column, atom.path.clone(), key));
                 let place = same.map_or(new, |same| *known.entry(same).or_insert(new));
                 if place == new {
-                    atoms.push(atom);
+                    index.atoms.push(atom);
+                    index.is_wide.push(false);
                 }
+                index.is_wide[place] |= is_wide;
                 place
             }));
         }
-        index.raw = (RAW..COLUMNS.len()).filter_map(|column| index.needles(column)).collect();
         index
-    }
-
-    fn needles(&self, column: usize) -> Option<Needles> {
-        let of_column = self.atoms.iter().enumerate().filter(|(_, atom)| atom.column == column);
-        let needles = of_column.flat_map(|(n, atom)| atom.needles.iter().map(move |t| (n, t)));
-        let (atoms, texts): (Vec<usize>, Vec<&String>) = needles.unzip();
-        let mut finder = AhoCorasick::builder();
-        let finder = finder.ascii_case_insensitive(true).build(texts).ok()?;
-        (!atoms.is_empty()).then_some(Needles { column: COLUMNS[column].name, finder, atoms })
-    }
-
-    /// What raw JSON of a row has of what rules look for.
-    pub(super) fn in_raw(&self, row: Row<'_>) -> Raws {
-        let mut raws = Raws::default();
-        for needles in &self.raw {
-            let Some(text) = row.text(needles.column) else { continue };
-            // What is escaped, or has another case outside of ASCII, is for the engine to compare.
-            if !text.is_ascii() || text.contains('\\') {
-                raws.open.push(needles.column);
-                continue;
-            }
-            let found = needles.finder.find_overlapping_iter(text);
-            raws.found.extend(found.map(|m| needles.atoms[m.pattern().as_usize()]));
-        }
-        raws.found.sort_unstable();
-        raws
-    }
-
-    /// Whether raw JSON rules out a rule that columns left open.
-    pub(super) fn is_out(&self, rule: u32, raws: &Raws) -> bool {
-        let known = self.rules[rule as usize].eval(&|atom: &usize| {
-            let column = self.atoms[*atom].column;
-            let is_absent = column >= RAW
-                && raws.found.binary_search(atom).is_err()
-                && !raws.open.contains(&COLUMNS[column].name);
-            if is_absent { Known::False } else { Known::Maybe }
-        });
-        known == Known::False
     }
 
     /// Rules that columns never rule out.
@@ -149,77 +96,26 @@ impl Index {
         known == Known::False
     }
 
-    /// Everything that is left to do in a part, in order of rows.
+    /// Looks at the columns of a part.
     ///
     /// # Errors
-    /// When its columns cannot be read.
-    pub(super) fn candidates(&self, part: &PartFile) -> Result<Vec<Candidate>, case::Error> {
-        let names = self.columns.iter().map(|column| COLUMNS[*column].name);
-        let columns = part.columns(names)?;
-        let columns = self.columns.iter().copied().zip(columns.iter().map(Coded::new));
-        let columns: BTreeMap<usize, Coded> = columns.collect();
-        Ok(Look::new(self, &columns, part.height()).candidates())
+    /// When they cannot be read.
+    pub(super) fn look(&self, part: &PartFile) -> Result<Look<'_>, case::Error> {
+        let mut columns: [Option<Column>; COLUMNS.len()] = [const { None }; COLUMNS.len()];
+        for place in &self.columns {
+            let coded = part.coded(COLUMNS[*place].name)?;
+            let has_gaps = coded.codes().contains(&0);
+            columns[*place] = Some(Column { coded, has_gaps });
+        }
+        let truths = self.atoms.iter().map(|_| OnceCell::new()).collect();
+        Ok(Look { index: self, columns, height: part.height(), truths })
     }
 }
 
-/// A column as codes of its distinct values; 0 is no value. One value may have several codes.
-struct Coded<'c> {
-    codes: Vec<u32>,
-    values: Vec<Option<Cell<'c>>>,
-}
-
-struct Cell<'c> {
-    value: Raw<'c>,
-    /// What the text is as JSON.
-    json: OnceCell<Option<Value>>,
-}
-
-#[derive(Clone, Copy)]
-enum Raw<'c> {
-    Text(&'c str),
-    Flag(bool),
-}
-
-impl<'c> Coded<'c> {
-    fn new(column: &'c Column) -> Self {
-        let series = column.as_materialized_series();
-        let mut coded = Self { codes: Vec::with_capacity(column.len()), values: vec![None] };
-        if let Ok(flags) = series.bool() {
-            for flag in flags.iter() {
-                coded.codes.push(flag.map_or(0, |flag| 1 + u32::from(flag)));
-            }
-            let cell = |flag| Some(Cell { value: Raw::Flag(flag), json: OnceCell::new() });
-            coded.values.extend([cell(false), cell(true)]);
-            return coded;
-        }
-        let texts = series.str().expect("a column of texts or flags");
-        let mut known: HashMap<u128, u32, FixedState> = HashMap::default();
-        for array in texts.downcast_iter() {
-            // Equal views are equal texts: what was a code in the file is told apart without a look at the text.
-            let valid = array.validity();
-            let mut last = (None, 0);
-            for (row, view) in array.views().iter().enumerate() {
-                if valid.is_some_and(|valid| !valid.get_bit(row)) {
-                    coded.codes.push(0);
-                    continue;
-                }
-                if last.0 == Some(view.as_u128()) {
-                    coded.codes.push(last.1);
-                    continue;
-                }
-                let code = *known.entry(view.as_u128()).or_insert_with(|| {
-                    let value = Raw::Text(array.value(row));
-                    coded.values.push(Some(Cell { value, json: OnceCell::new() }));
-                    coded.values.len() as u32 - 1
-                });
-                last = (Some(view.as_u128()), code);
-                coded.codes.push(code);
-            }
-            // The views of another array are about other buffers.
-            known.clear();
-        }
-        coded
-    }
+struct Column {
+    coded: Arc<Coded>,
+    /// Whether a row has no value.
+    has_gaps: bool,
 }
 
 /// Numbers of pairs: a table where it is small enough, which is nearly always.
@@ -249,29 +145,28 @@ impl Pairs {
 }
 
 /// One part, looked at.
-struct Look<'i> {
+pub(super) struct Look<'i> {
     index: &'i Index,
-    columns: &'i BTreeMap<usize, Coded<'i>>,
+    columns: [Option<Column>; COLUMNS.len()],
     height: usize,
-    /// What each atom says of each code of its column, when it was asked.
+    /// What each atom says of values, when it was asked.
     truths: Vec<OnceCell<Truth>>,
-    has_extra: bool,
 }
 
+/// What an atom says of each code of its column; of identities, where the column has no value but they may.
 struct Truth {
-    by_code: Vec<bool>,
+    by_code: Vec<Cell<Option<bool>>>,
+    by_identity: Vec<Cell<Option<bool>>>,
     /// What it says of the part as a whole.
-    of_all: Known,
+    of_all: OnceCell<Known>,
 }
+
+/// A test on more values than this is left to single rows.
+const MANY: usize = 1_000;
 
 impl<'i> Look<'i> {
-    fn new(index: &'i Index, columns: &'i BTreeMap<usize, Coded<'i>>, height: usize) -> Self {
-        let truths = index.atoms.iter().map(|_| OnceCell::new()).collect();
-        let has_extra = columns[&EXTRA].values.len() > 1;
-        Self { index, columns, height, truths, has_extra }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
+    /// Everything that is left to do in the part, in order of rows.
+    pub(super) fn candidates(&self) -> Vec<Candidate> {
         let (combinations, first_rows) = self.combinations();
         let lists: Vec<Vec<(u32, Known)>> =
             first_rows.iter().map(|row| self.of_combination(*row as usize)).collect();
@@ -292,22 +187,39 @@ impl<'i> Look<'i> {
         candidates
     }
 
+    /// What a candidate comes to with the JSON columns of its row.
+    pub(super) fn settle(&self, candidate: &Candidate, texts: &Texts<'_>) -> Known {
+        self.index.rules[candidate.rule as usize].eval(&|atom| {
+            let of = &self.index.atoms[*atom];
+            match of.column.checked_sub(RAW) {
+                Some(raw) => of.passes_in(texts.get(raw)),
+                None => self.of_row(*atom, candidate.row as usize),
+            }
+        })
+    }
+
+    fn column(&self, place: usize) -> &Column {
+        self.columns[place].as_ref().expect("every column that is asked for was read")
+    }
+
+    fn codes(&self, place: usize) -> &[u32] {
+        self.column(place).coded.codes()
+    }
+
     /// For each row the number of its combination of coarse values, and the first row of each.
     fn combinations(&self) -> (Vec<u32>, Vec<u32>) {
         let mut numbers = vec![0; self.height];
         let mut first_rows = vec![0; usize::from(self.height > 0)];
-        for (place, column) in self.columns {
-            if !COLUMNS[*place].is_coarse || column.values.len() == 1 {
+        for (column, of) in self.columns.iter().zip(&COLUMNS) {
+            let Some(column) = column.as_ref().filter(|_| of.is_coarse) else { continue };
+            let width = column.coded.distinct();
+            if width == 1 {
                 continue;
             }
-            // Only whether there is anything in `extra` matters.
-            let is_extra = *place == EXTRA;
-            let width = if is_extra { 2 } else { column.values.len() };
             let mut known = Pairs::new(first_rows.len(), width);
             first_rows.clear();
-            for (row, (number, code)) in (0..).zip(numbers.iter_mut().zip(&column.codes)) {
-                let code = if is_extra { (*code).min(1) } else { *code };
-                let known = known.number(*number, code);
+            for (row, (number, code)) in (0..).zip(numbers.iter_mut().zip(column.coded.codes())) {
+                let known = known.number(*number, *code);
                 if *known == Pairs::NEW {
                     *known = first_rows.len() as u32;
                     first_rows.push(row);
@@ -320,18 +232,14 @@ impl<'i> Look<'i> {
 
     /// Rules that the coarse values of a row do not rule out.
     fn of_combination(&self, row: usize) -> Vec<(u32, Known)> {
-        let names = &self.columns[&NAME];
-        let name = match &names.values[names.codes[row] as usize] {
-            Some(Cell { value: Raw::Text(name), .. }) => Some(name.to_lowercase()),
-            _ => None,
-        };
-        let named = name.and_then(|name| self.index.by_name.get(&name));
-        // Without a name, it may be in `extra`, as something else than text.
-        let all = 0..self.index.rules.len() as u32;
-        let rules: Box<dyn Iterator<Item = u32>> = if names.codes[row] == 0 {
-            Box::new(all)
-        } else {
-            Box::new(named.into_iter().flatten().chain(&self.index.others).copied())
+        let name = self.column(NAME).coded.at(row as u32);
+        let rules: Box<dyn Iterator<Item = u32>> = match name {
+            // It may be in `extra`, as something else than text.
+            None => Box::new(0..self.index.rules.len() as u32),
+            Some(name) => {
+                let named = self.index.by_name.get(&name.to_lowercase());
+                Box::new(named.into_iter().flatten().chain(&self.index.others).copied())
+            }
         };
         let known = rules.map(|rule| {
             let condition = &self.index.rules[rule as usize];
@@ -344,23 +252,44 @@ impl<'i> Look<'i> {
 
     fn truth(&self, atom: usize) -> &Truth {
         self.truths[atom].get_or_init(|| {
-            let atom = &self.index.atoms[atom];
-            let kind = COLUMNS[atom.column].kind;
-            let column = &self.columns[&atom.column];
-            let by_code: Vec<bool> =
-                column.values.iter().map(|cell| passes(atom, kind, cell.as_ref())).collect();
-            let without = match kind {
-                Kind::Also => Known::Maybe,
-                Kind::Text | Kind::Extra if self.has_extra => Known::Maybe,
-                _ => by_code[0].into(),
+            let column = self.index.atoms[atom].column;
+            let unknown = |place: usize| vec![Cell::new(None); self.column(place).coded.distinct()];
+            let is_also = COLUMNS[column].kind == Kind::Also;
+            Truth {
+                by_code: unknown(column),
+                by_identity: if is_also { unknown(IDENTITY) } else { Vec::new() },
+                of_all: OnceCell::new(),
+            }
+        })
+    }
+
+    /// Exact, but for values that are elsewhere.
+    fn of_code(&self, atom: usize, code: u32) -> bool {
+        let known = &self.truth(atom).by_code[code as usize];
+        known.get().unwrap_or_else(|| {
+            let of = &self.index.atoms[atom];
+            let value = self.column(of.column).coded.value(code);
+            let passes = match (COLUMNS[of.column].kind, value) {
+                // Not asked for.
+                (Kind::Extra, Some(_)) => false,
+                (Kind::Json, Some(json)) => of.passes_in(Some(&Json::new(json))) == Known::True,
+                (Kind::Flag, Some(flag)) => of.passes(Some(&EventValue::Bool(flag == "true"))),
+                (_, Some(text)) => of.passes(Some(&EventValue::Str(Cow::Borrowed(text)))),
+                (_, None) => of.passes(None),
             };
-            let all = |wanted| by_code[1..].iter().all(|passes| *passes == wanted);
-            let of_all = match without {
-                Known::True if all(true) => Known::True,
-                Known::False if all(false) => Known::False,
-                _ => Known::Maybe,
-            };
-            Truth { by_code, of_all }
+            known.set(Some(passes));
+            passes
+        })
+    }
+
+    /// Where the column of a field of an identity has no value, which may then be no text.
+    fn of_identity(&self, atom: usize, code: u32) -> bool {
+        let known = &self.truth(atom).by_identity[code as usize];
+        known.get().unwrap_or_else(|| {
+            let json = self.column(IDENTITY).coded.value(code).map(Json::new);
+            let passes = self.index.atoms[atom].passes_in(json.as_ref()) == Known::True;
+            known.set(Some(passes));
+            passes
         })
     }
 
@@ -370,7 +299,37 @@ impl<'i> Look<'i> {
         if column >= RAW {
             return Known::Maybe;
         }
-        if COLUMNS[column].is_coarse { self.of_row(atom, row) } else { self.truth(atom).of_all }
+        if COLUMNS[column].is_coarse && COLUMNS[column].kind != Kind::Also {
+            return self.of_row(atom, row);
+        }
+        let code = if COLUMNS[column].is_coarse { self.codes(column)[row] } else { 0 };
+        if code != 0 {
+            return self.of_code(atom, code).into();
+        }
+        *self.truth(atom).of_all.get_or_init(|| self.of_all(atom))
+    }
+
+    /// What is known of an atom for all rows of the part.
+    fn of_all(&self, atom: usize) -> Known {
+        let Column { coded, has_gaps } = self.column(self.index.atoms[atom].column);
+        let kind = COLUMNS[self.index.atoms[atom].column].kind;
+        let has_extra = || self.column(EXTRA).coded.codes().contains(&1);
+        if *has_gaps && matches!(kind, Kind::Text | Kind::Extra | Kind::Also) && has_extra() {
+            return Known::Maybe;
+        }
+        let identities = match kind {
+            Kind::Also if *has_gaps => self.column(IDENTITY).coded.distinct(),
+            _ => 0,
+        };
+        if coded.distinct() + identities > MANY && !self.index.is_wide[atom] {
+            return Known::Maybe;
+        }
+        let first = u32::from(!*has_gaps || kind == Kind::Also);
+        let values = (first..coded.distinct() as u32).map(|code| self.of_code(atom, code));
+        let elsewhere = (0..identities as u32).map(|code| self.of_identity(atom, code));
+        let mut all = values.chain(elsewhere);
+        let Some(one) = all.next() else { return Known::Maybe };
+        if all.all(|other| other == one) { one.into() } else { Known::Maybe }
     }
 
     fn of_row(&self, atom: usize, row: usize) -> Known {
@@ -378,32 +337,31 @@ impl<'i> Look<'i> {
         if column >= RAW {
             return Known::Maybe;
         }
-        let code = self.columns[&column].codes[row] as usize;
-        let in_extra = || self.columns[&EXTRA].codes[row] != 0;
+        let code = self.codes(column)[row];
+        let in_extra = || self.codes(EXTRA)[row] != 0;
         match COLUMNS[column].kind {
-            Kind::Also if code == 0 => Known::Maybe,
-            Kind::Text if code == 0 && in_extra() => Known::Maybe,
+            Kind::Also | Kind::Text if code == 0 && in_extra() => Known::Maybe,
+            Kind::Also if code == 0 => self.of_identity(atom, self.codes(IDENTITY)[row]).into(),
             Kind::Extra if code != 0 => Known::Maybe,
-            _ => self.truth(atom).by_code[code].into(),
+            _ => self.of_code(atom, code).into(),
         }
     }
 }
 
-fn passes(atom: &Atom, kind: Kind, cell: Option<&Cell<'_>>) -> bool {
-    let Some(cell) = cell else { return atom.passes(None) };
-    match (kind, cell.value) {
-        // Not asked for.
-        (Kind::Extra, _) => false,
-        (Kind::Json, Raw::Text("null")) if atom.path.is_empty() => {
-            atom.passes(Some(&EventValue::Null))
-        }
-        (Kind::Json, Raw::Text(text)) if !atom.path.is_empty() => {
-            let json = cell.json.get_or_init(|| serde_json::from_str(text).ok());
-            let value = json.as_ref().and_then(|json| inside(json, &atom.path));
-            atom.passes(value.as_ref())
-        }
-        (_, Raw::Text(text)) => atom.passes(Some(&EventValue::Str(Cow::Borrowed(text)))),
-        (_, Raw::Flag(flag)) => atom.passes(Some(&EventValue::Bool(flag))),
+/// The JSON columns of a row, each looked at when somebody asks.
+pub(super) struct Texts<'r> {
+    row: Row<'r>,
+    texts: [OnceCell<Option<Json<'r>>>; RAWS.len()],
+}
+
+impl<'r> Texts<'r> {
+    pub(super) fn new(row: Row<'r>) -> Self {
+        Self { row, texts: Default::default() }
+    }
+
+    fn get(&self, raw: usize) -> Option<&Json<'r>> {
+        let text = || self.row.text(COLUMNS[RAW + raw].name).map(Json::new);
+        self.texts[raw].get_or_init(text).as_ref()
     }
 }
 

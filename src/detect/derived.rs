@@ -19,6 +19,16 @@ pub(super) const FIELDS: [&str; 7] = [
     "passed_role",
 ];
 
+/// Words of which a request has one, in lower case and however it is spelled without escapes, or else the field is what
+/// stands beside them. Only for fields that rules ask of what is done all day.
+pub(super) fn words(name: &str) -> Option<(&'static [&'static str], Option<EventValue<'static>>)> {
+    match name {
+        "foreign_kms_key" => Some((&["kms"], Some(EventValue::Bool(false)))),
+        "passed_role" => Some((&["role", "iaminstanceprofile"], None)),
+        _ => None,
+    }
+}
+
 /// Deeper than any request AWS accepts; what lies below is hostile and is not followed.
 const MAX_DEPTH: usize = 32;
 

@@ -2,13 +2,12 @@
 //! rules speak, correlations slide their windows, and the events they mean are looked at once more.
 
 use super::Detections;
-use super::candidates::Candidate;
 use super::group::Groups;
 use super::look::Archive;
 use super::native::{self, Moments, Watching};
 use super::new_terms::Terms;
 use super::row::{SigmaEvent, hash};
-use super::rules::{Feed, Rules};
+use super::rules::{EventRule, Feed, Rules};
 use super::windows::{MAX_SIGHTINGS, Names, Place, Sighting};
 use crate::case;
 use crate::model::Suppression;
@@ -43,18 +42,14 @@ impl Found {
         }
     }
 
-    /// Evaluates one rule on one event, unless it is known to be hit.
-    pub(super) fn ask(
+    /// A rule is hit by an event.
+    pub(super) fn take(
         &mut self,
         rules: &Rules,
-        candidate: &Candidate,
+        rule: &EventRule,
         event: &SigmaEvent<'_>,
         place: Place,
     ) {
-        let rule = &rules.events[candidate.rule as usize];
-        if !candidate.is_hit && !rule.test.hits(event) {
-            return;
-        }
         if let Some(meta) = rule.meta {
             self.hit(rules, meta, event, None);
         }

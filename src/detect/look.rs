@@ -1,13 +1,14 @@
 //! Rules go through a case part by part: candidates first, then only the rows and columns that they need.
 
 use super::aws::{SELECTED, Selectors};
-use super::candidates::Candidate;
+use super::candidates::{Candidate, Texts};
 use super::found::Found;
-use super::row::{SigmaEvent, behind, columns, hash, is_shown, on_demand};
+use super::narrow::Known;
+use super::row::{SigmaEvent, behind, columns, hash, shown};
 use super::rules::Rules;
 use super::windows::Place;
-use crate::case::{self, Case, PartFile, Rows, Views};
-use polars::prelude::{DataFrame, IdxCa, IdxSize, NewChunkedArray, PolarsResult};
+use crate::case::{self, Case, PartFile, Views, Wanted};
+use polars::prelude::PolarsResult;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -21,16 +22,14 @@ pub(super) struct Archive<'c> {
     pub(super) trail: Option<&'c Selectors>,
 }
 
-/// Rows of a part (rising) by column on demand.
-type Wanted = BTreeMap<&'static str, Vec<u32>>;
-
 impl Archive<'_> {
     /// Evaluates all rules on all events.
     pub(super) fn look(&self, rules: &Rules) -> Result<Found, case::Error> {
         let parts = (0..self.case.part_paths().len() as u32).collect();
         self.each(rules, parts, |part| {
             let file = self.case.part(part as usize)?;
-            let candidates = rules.index.candidates(&file)?;
+            let look = rules.index.look(&file)?;
+            let candidates = look.candidates();
             let mut found = Found::new(rules);
             if !rules.new_terms.is_empty() {
                 found.start(starts(&file)?.into_iter());
@@ -49,7 +48,7 @@ impl Archive<'_> {
                 let columns = fields.flat_map(|field| behind(field));
                 wanted.extend(columns.map(|column| (column, rows.clone())));
             }
-            let table = rows_of(&file, &rows, &wanted)?;
+            let table = file.rows_at(&rows, &wanted)?;
             let of_rows = candidates.chunk_by(|a, b| a.row == b.row);
             for (number, candidates) in of_rows.enumerate() {
                 // One action counts once, however many accounts it was told to.
@@ -61,13 +60,15 @@ impl Archive<'_> {
                     continue;
                 }
                 let place = Place { part, row: rows[number] };
-                let mut known = None;
+                let texts = Texts::new(table.row(number));
                 for candidate in candidates {
-                    let raws = || rules.index.in_raw(table.row(number));
-                    let is_out = !candidate.is_hit
-                        && rules.index.is_out(candidate.rule, known.get_or_insert_with(raws));
-                    if !is_out {
-                        found.ask(rules, candidate, &event, place);
+                    let known = match candidate.is_hit {
+                        true => Known::True,
+                        false => look.settle(candidate, &texts),
+                    };
+                    let rule = &rules.events[candidate.rule as usize];
+                    if known == Known::True || (known == Known::Maybe && rule.test.hits(&event)) {
+                        found.take(rules, rule, &event, place);
                     }
                 }
             }
@@ -86,8 +87,8 @@ impl Archive<'_> {
         self.each(rules, parts, |places| {
             let file = self.case.part(places[0].0.part as usize)?;
             let rows = distinct(places.iter().map(|(place, _)| place.row));
-            let wanted = on_demand().map(|column| (column, rows.clone())).collect();
-            let table = rows_of(&file, &rows, &wanted)?;
+            let wanted = columns().into_iter().map(|column| (column, rows.clone())).collect();
+            let table = file.rows_at(&rows, &wanted)?;
             let mut found = Found::new(rules);
             for (number, places) in places.chunk_by(|a, b| a.0 == b.0).enumerate() {
                 let event = SigmaEvent::new(table.row(number), self.own_accounts);
@@ -114,7 +115,7 @@ impl Archive<'_> {
 
 /// Which columns of which rows the tests of candidates ask for, and hits need.
 fn wanted(rules: &Rules, candidates: &[Candidate]) -> Wanted {
-    let mut wanted = Wanted::new();
+    let mut wanted: Wanted = shown().map(|column| (column, Vec::new())).collect();
     for candidate in candidates {
         let rule = &rules.events[candidate.rule as usize];
         let asks = rule.asks.iter().filter(|_| !candidate.is_hit);
@@ -132,31 +133,6 @@ fn distinct(rows: impl Iterator<Item = u32>) -> Vec<u32> {
     let mut rows: Vec<u32> = rows.collect();
     rows.dedup();
     rows
-}
-
-/// These rows of a part, with columns on demand where they are wanted.
-pub(super) fn rows_of(file: &PartFile, rows: &[u32], wanted: &Wanted) -> Result<Rows, case::Error> {
-    let mut frame = Vec::new();
-    for name in columns() {
-        if is_shown(name) {
-            frame.push(file.column_at(name, rows)?);
-        } else if let Some(some) = wanted.get(name) {
-            let column = file.column_at(name, some)?;
-            if some.len() == rows.len() {
-                frame.push(column);
-                continue;
-            }
-            let mut places = some.iter().zip(0..).peekable();
-            let places = rows.iter().map(|row| {
-                let place = places.next_if(|(wanted, _)| *wanted == row);
-                place.map(|(_, place): (_, IdxSize)| place)
-            });
-            let places = IdxCa::from_iter_options("".into(), places);
-            frame.push(column.take(&places).map_err(case::Error::table("read"))?);
-        }
-    }
-    let frame = || -> PolarsResult<DataFrame> { DataFrame::new(rows.len(), frame) };
-    Rows::new(&frame().map_err(case::Error::table("read"))?)
 }
 
 /// When the events of a part were, in microseconds.

@@ -8,6 +8,7 @@ mod derived;
 mod foreign;
 mod found;
 mod group;
+mod json;
 mod keep;
 mod load;
 mod look;

@@ -2,15 +2,20 @@
 //! most events.
 //!
 //! It is worked out in three values. An [`Atom`] is one test of a rule on one column, by the very matcher that rsigma
-//! compiled; whatever else a rule asks (of requests, of answers) is `Maybe`. What comes out `False` cannot be a hit,
-//! and what comes out `True` is one: the rule need not be asked at all.
+//! compiled; whatever else a rule asks (keywords, what is computed from a request) is `Maybe`. What comes out `False`
+//! cannot be a hit, and what comes out `True` is one: the rule need not be asked at all.
 
+use super::derived;
+use super::json::inside;
 use crate::case::service_of;
+use memchr::memmem::Finder;
 use rsigma_eval::event::{EventValue, JsonEvent};
 use rsigma_eval::matcher::GroupMode;
 use rsigma_eval::{CompiledDetection, CompiledDetectionItem, CompiledMatcher, CompiledRule};
 use rsigma_parser::{ConditionExpr, Quantifier};
 use serde_json::Value;
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,7 +55,7 @@ pub(super) enum Kind {
     Json,
     /// Only whether there is anything: fields that no column has.
     Extra,
-    /// JSON that hardly repeats: looked at last, as text, for what a rule cannot be hit without.
+    /// JSON that hardly repeats: looked at last, in the rows that are left.
     Raw,
 }
 
@@ -69,7 +74,7 @@ const fn column(field: &'static str, name: &'static str, kind: Kind, is_coarse: 
 }
 
 /// The name comes first: rules are looked up by it. Fields that hardly repeat are not here.
-pub(super) const COLUMNS: [Column; 33] = [
+pub(super) const COLUMNS: [Column; 39] = [
     column("eventName", "event_name", Kind::Text, true),
     column("eventSource", "event_source", Kind::Text, true),
     column("errorCode", "error_code", Kind::Text, true),
@@ -103,6 +108,12 @@ pub(super) const COLUMNS: [Column; 33] = [
     column("", "response_elements", Kind::Raw, false),
     column("", "additional_event_data", Kind::Raw, false),
     column("", "resources", Kind::Raw, false),
+    column("", "tls_details", Kind::Raw, false),
+    column("", "service_event_details", Kind::Raw, false),
+    column("", "insight_details", Kind::Raw, false),
+    column("", "edge_device_details", Kind::Raw, false),
+    column("", "event_context", Kind::Raw, false),
+    column("", "addendum", Kind::Raw, false),
 ];
 pub(super) const NAME: usize = 0;
 const SOURCE: usize = 1;
@@ -110,8 +121,18 @@ pub(super) const IDENTITY: usize = RAW - 2;
 pub(super) const EXTRA: usize = RAW - 1;
 /// Here the columns of [`Kind::Raw`] begin.
 pub(super) const RAW: usize = COLUMNS.len() - RAWS.len();
-const RAWS: [&str; 4] =
-    ["requestParameters", "responseElements", "additionalEventData", "resources"];
+pub(super) const RAWS: [&str; 10] = [
+    "requestParameters",
+    "responseElements",
+    "additionalEventData",
+    "resources",
+    "tlsDetails",
+    "serviceEventDetails",
+    "insightDetails",
+    "edgeDeviceDetails",
+    "eventContext",
+    "addendum",
+];
 
 /// One test on one column.
 pub(super) struct Atom {
@@ -123,17 +144,72 @@ pub(super) struct Atom {
     pub(super) key: Option<String>,
     /// The texts, in lower case, that alone can pass; nothing when there is no such list.
     pub(super) only: Option<BTreeSet<String>>,
-    /// Of raw JSON: texts of which it must have one, in lower case.
-    pub(super) needles: Vec<String>,
+    /// What is computed from the column, rather than in it: a rule of ours knows it, this does not.
+    is_computed: bool,
+    clue: Option<Clue>,
     test: Test,
 }
 
 type Test = Box<dyn Fn(Option<&EventValue<'_>>) -> bool + Send + Sync>;
 
+/// Words of which a JSON text has one, or else the answer is known without a closer look.
+struct Clue {
+    words: Vec<Finder<'static>>,
+    /// They are, and are to be looked for in lower case.
+    is_lower: bool,
+    without: bool,
+}
+
 impl Atom {
     /// Exact, for a value that is known.
     pub(super) fn passes(&self, value: Option<&EventValue<'_>>) -> bool {
         (self.test)(value)
+    }
+
+    /// For a column that is JSON.
+    pub(super) fn passes_in(&self, text: Option<&Json<'_>>) -> Known {
+        let Some(text) = text else { return self.passes(None).into() };
+        let has = |word: &Finder<'_>, is_lower: bool| {
+            word.find(if is_lower { text.lower() } else { text.json.as_bytes() }).is_some()
+        };
+        match &self.clue {
+            Some(clue) if text.is_plain() && !clue.words.iter().any(|w| has(w, clue.is_lower)) => {
+                clue.without.into()
+            }
+            _ if text.json == "null" && self.path.is_empty() => {
+                self.passes(Some(&EventValue::Null)).into()
+            }
+            _ if text.json == "null" => self.passes(None).into(),
+            _ if self.is_computed => Known::Maybe,
+            _ if self.path.is_empty() => {
+                self.passes(Some(&EventValue::Str(Cow::Borrowed(text.json)))).into()
+            }
+            _ => self.passes(inside(text.json, &self.path).as_ref()).into(),
+        }
+    }
+}
+
+/// A JSON text, and what is known of it once somebody asked.
+pub(super) struct Json<'t> {
+    json: &'t str,
+    is_plain: OnceCell<bool>,
+    lower: OnceCell<Vec<u8>>,
+}
+
+impl<'t> Json<'t> {
+    pub(super) fn new(json: &'t str) -> Self {
+        Self { json, is_plain: OnceCell::new(), lower: OnceCell::new() }
+    }
+
+    /// Whether a word that is in a value is so in its spelling, in any case: nothing is escaped, and letters have two.
+    fn is_plain(&self) -> bool {
+        let is_plain =
+            || self.json.is_ascii() && memchr::memchr(b'\\', self.json.as_bytes()).is_none();
+        *self.is_plain.get_or_init(is_plain)
+    }
+
+    fn lower(&self) -> &[u8] {
+        self.lower.get_or_init(|| self.json.to_ascii_lowercase().into_bytes())
     }
 }
 
@@ -244,28 +320,54 @@ impl Narrow {
         Self::Any(rule.conditions.iter().map(|c| condition(c, &rule.detections)).collect())
     }
 
-    /// A test on a field, where a column answers for it.
+    /// A test on a field, where a column answers for it. `words`, in lower case: one of them is in any text that passes.
     pub(super) fn field(
         field: &str,
         key: Option<String>,
         only: Option<BTreeSet<String>>,
+        words: Option<Vec<String>>,
         test: impl Fn(Option<&EventValue<'_>>) -> bool + Send + Sync + 'static,
     ) -> Self {
         let Some((column, path)) = place(field) else { return Self::Always(Known::Maybe) };
-        let (path, needles) = (path.to_owned(), Vec::new());
-        Self::Atom(Atom { column, path, key, only, needles, test: Box::new(test) })
+        let finder = |word: &str| Finder::new(word).into_owned();
+        let name = field.strip_prefix("trailinsight.").filter(|_| COLUMNS[column].field.is_empty());
+        let clue = match name {
+            Some(name) => derived::words(name).map(|(words, without)| Clue {
+                words: words.iter().map(|word| finder(word)).collect(),
+                is_lower: true,
+                without: test(without.as_ref()),
+            }),
+            None if path.is_empty() => words.filter(|_| column >= RAW).map(|words| Clue {
+                words: words.iter().map(|word| finder(word)).collect(),
+                is_lower: true,
+                without: false,
+            }),
+            // The last key of a path is there as it is, whatever is before it.
+            None => path.rsplit('.').next().filter(|key| !key.is_empty()).map(|key| Clue {
+                words: vec![finder(key)],
+                is_lower: false,
+                without: test(None),
+            }),
+        };
+        let (path, is_computed) = (path.to_owned(), name.is_some());
+        Self::Atom(Atom { column, path, key, only, is_computed, clue, test: Box::new(test) })
     }
 }
 
 /// Which column answers for a field, and where in it.
 fn place(field: &str) -> Option<(usize, &str)> {
+    let (root, rest) = field.split_once('.').unwrap_or((field, ""));
     let named = COLUMNS.iter().position(|c| !c.field.is_empty() && c.field == field);
     if let Some(column) = named {
-        return Some((column, ""));
+        // Where else it may be.
+        return Some((column, if root == "userIdentity" { rest } else { "" }));
     }
-    let root = field.split('.').next().unwrap_or_default();
+    if let Some(raw) = RAWS.iter().position(|raw| *raw == root) {
+        return Some((RAW + raw, rest));
+    }
     match root {
-        "userIdentity" => Some((IDENTITY, field.split_once('.').map_or("", |(_, path)| path))),
+        "userIdentity" => Some((IDENTITY, rest)),
+        "trailinsight" if derived::FIELDS.contains(&rest) => Some((RAW, field)),
         "trailinsight" | "eventTime" => None,
         _ if super::row::is_known(root) => None,
         _ => Some((EXTRA, "")),
@@ -306,19 +408,6 @@ fn detection(of: &CompiledDetection) -> Narrow {
 
 fn item(of: &CompiledDetectionItem) -> Narrow {
     let Some(field) = &of.field else { return Narrow::Always(Known::Maybe) };
-    if let Some(raw) = RAWS.iter().position(|root| field.split('.').next() == Some(*root)) {
-        let needles = needles(&of.matcher).filter(|_| of.exists.is_none());
-        return needles.map_or(Narrow::Always(Known::Maybe), |needles| {
-            Narrow::Atom(Atom {
-                column: RAW + raw,
-                path: String::new(),
-                key: Some(needles.join(" ")),
-                only: None,
-                needles,
-                test: Box::new(|_| false),
-            })
-        });
-    }
     if asks_other_fields(&of.matcher) {
         return Narrow::Always(Known::Maybe);
     }
@@ -327,8 +416,9 @@ fn item(of: &CompiledDetectionItem) -> Narrow {
         Some(_) => Some(format!("{:?}", of.matcher)),
         None => simple(&of.matcher),
     };
+    let words = words(&of.matcher).filter(|_| of.exists.is_none());
     let (matcher, exists) = (of.matcher.clone(), of.exists);
-    Narrow::field(field, key, only, move |value| match (exists, value) {
+    Narrow::field(field, key, only, words, move |value| match (exists, value) {
         (Some(exists), value) => value.is_some_and(|v| !v.is_null()) == exists,
         (None, Some(value)) => matcher.matches(value, &JsonEvent::borrow(&Value::Null)),
         (None, None) => matches!(matcher, CompiledMatcher::Null),
@@ -375,33 +465,24 @@ fn simple(matcher: &CompiledMatcher) -> Option<String> {
     }
 }
 
-/// Texts of which a value must have one to match, where JSON would spell them as they are.
-fn needles(matcher: &CompiledMatcher) -> Option<Vec<String>> {
+/// Words, in lower case, of which a text must have one to match.
+fn words(matcher: &CompiledMatcher) -> Option<Vec<String>> {
     use CompiledMatcher as M;
-    let found = match matcher {
+    match matcher {
         M::Exact { value, .. }
         | M::Contains { value, .. }
         | M::StartsWith { value, .. }
-        | M::EndsWith { value, .. } => vec![value.to_lowercase()],
-        M::AhoCorasickSet { needles, .. } => needles.iter().map(|n| n.to_lowercase()).collect(),
+        | M::EndsWith { value, .. } => Some(vec![value.to_lowercase()]),
+        M::AhoCorasickSet { needles, .. } => {
+            Some(needles.iter().map(|needle| needle.to_lowercase()).collect())
+        }
         M::AnyOf(of) | M::CaseInsensitiveGroup { children: of, mode: GroupMode::Any } => {
-            let of: Option<Vec<_>> = of.iter().map(needles).collect();
-            of?.into_iter().flatten().collect()
+            let of: Option<Vec<_>> = of.iter().map(words).collect();
+            Some(of?.into_iter().flatten().collect())
         }
         M::AllOf(of) | M::CaseInsensitiveGroup { children: of, mode: GroupMode::All } => {
-            of.iter().find_map(needles)?
+            of.iter().find_map(words)
         }
-        _ => return None,
-    };
-    found.iter().all(|needle| is_literal(needle)).then_some(found)
-}
-
-/// Whether a text can be in a value of JSON only if it is in its spelling: no number (which has several), nothing that
-/// is part of the notation, nothing that is escaped. Of spellings with escapes nothing is concluded anyway.
-fn is_literal(text: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./@*$=+ :".contains(&b);
-    text.bytes().all(plain)
-        && text.bytes().any(|b| b.is_ascii_alphabetic())
-        && !text.starts_with(':')
-        && text.parse::<f64>().is_err()
+        _ => None,
+    }
 }

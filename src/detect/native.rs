@@ -107,7 +107,10 @@ fn narrowed(needs: &Need) -> Narrow {
                 Some(EventValue::Bool(flag)) => test(Some(&Scalar::Flag(*flag))),
                 Some(_) => true,
             };
-            Narrow::All(vec![Narrow::field(field, Some(key.clone()), only.clone(), passes), maybe])
+            Narrow::All(vec![
+                Narrow::field(field, Some(key.clone()), only.clone(), None, passes),
+                maybe,
+            ])
         }
     }
 }

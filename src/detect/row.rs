@@ -6,6 +6,7 @@
 //! wins.
 
 use super::group::Hit;
+use super::json::inside;
 use super::{derived, foreign};
 use crate::case::Row;
 use rsigma_eval::event::{Event, EventValue};
@@ -100,8 +101,12 @@ pub(super) fn on_demand() -> impl Iterator<Item = &'static str> {
     columns().into_iter().filter(|column| !is_shown(column))
 }
 
-pub(super) fn is_shown(column: &str) -> bool {
+fn is_shown(column: &str) -> bool {
     SHOWN.contains(&column)
+}
+
+pub(super) fn shown() -> impl Iterator<Item = &'static str> {
+    SHOWN.into_iter()
 }
 
 /// The columns on demand that answer for a field.
@@ -287,7 +292,7 @@ impl Event for SigmaEvent<'_> {
             if let Some(known) = column.and_then(|(_, column)| self.row.text(column)) {
                 return Some(text(known));
             }
-            return inside(self.nested(number)?, rest);
+            return inside(self.row.text(NESTED[number].1)?, rest);
         }
         match (root, rest) {
             ("trailinsight", Some(name)) => self.own(name),
@@ -340,7 +345,7 @@ impl Event for SigmaEvent<'_> {
 
 impl SigmaEvent<'_> {
     fn in_extra(&self, path: &str) -> Option<EventValue<'_>> {
-        inside(self.extra()?, path)
+        inside(self.row.text("extra")?, path)
     }
 }
 
@@ -350,68 +355,5 @@ fn strings<'v>(value: &'v Value, out: &mut Vec<Cow<'v, str>>) {
         Value::Array(items) => items.iter().for_each(|item| strings(item, out)),
         Value::Object(fields) => fields.values().for_each(|field| strings(field, out)),
         _ => {}
-    }
-}
-
-/// Follows a dotted path. Arrays are crossed to every element, the longest key is tried first.
-pub(super) fn inside<'v>(value: &'v Value, path: &str) -> Option<EventValue<'v>> {
-    let mut found = Vec::new();
-    follow(value, path, &mut found);
-    match found.len() {
-        0 => None,
-        1 => found.pop(),
-        _ => Some(EventValue::Array(found)),
-    }
-}
-
-fn follow<'v>(value: &'v Value, path: &str, found: &mut Vec<EventValue<'v>>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| follow(item, path, found)),
-        Value::Object(fields) => {
-            if let Some(value) = fields.get(path) {
-                return leaf(value, found);
-            }
-            let dots = path.bytes().enumerate().rev().filter(|(_, b)| *b == b'.').map(|(i, _)| i);
-            for dot in dots {
-                if let Some(value) = fields.get(&path[..dot]) {
-                    return follow(value, &path[dot + 1..], found);
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-fn leaf<'v>(value: &'v Value, found: &mut Vec<EventValue<'v>>) {
-    match value {
-        // Present, with nothing in it: `exists` must see it.
-        Value::Array(items) if items.is_empty() => found.push(EventValue::Array(Vec::new())),
-        Value::Array(items) => items.iter().for_each(|item| leaf(item, found)),
-        Value::Object(_) => found.push(EventValue::Str(Cow::Owned(value.to_string()))),
-        scalar => found.push(EventValue::from(scalar)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn paths_cross_arrays_prefer_long_keys_and_see_containers_as_text() {
-        let value = json!({
-            "items": [{"cidr": "10.0.0.0/8"}, {"cidr": "0.0.0.0/0"}],
-            "x-amz.acl": "public-read",
-            "x-amz": {"acl": "private"},
-            "policy": {"Statement": [{"Effect": "Allow"}]},
-            "n": 3, "none": null,
-        });
-        let both = EventValue::Array(vec![text("10.0.0.0/8"), text("0.0.0.0/0")]);
-        assert_eq!(inside(&value, "items.cidr"), Some(both));
-        assert_eq!(inside(&value, "x-amz.acl"), Some(text("public-read")));
-        assert_eq!(inside(&value, "policy.Statement"), Some(text(r#"{"Effect":"Allow"}"#)));
-        assert_eq!(inside(&value, "n"), Some(EventValue::Int(3)));
-        assert_eq!(inside(&value, "none"), Some(EventValue::Null));
-        assert_eq!(inside(&value, "absent.path"), None);
     }
 }

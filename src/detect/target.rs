@@ -1,9 +1,7 @@
 //! What an event acted on, where its rule does not say: the field of the request that names it.
 
-use serde::Deserializer as _;
-use serde::de::{MapAccess, Visitor};
+use super::json::{each_member, text};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 /// Request fields that name the thing acted on, the most telling first.
 const NAMES: [&str; 35] = [
@@ -57,40 +55,22 @@ pub fn of(request: &Value) -> Option<String> {
 
 /// The same from the text of a request, most of which is passed over.
 pub(super) fn of_text(json: &str) -> Option<String> {
-    let mut reader = serde_json::Deserializer::from_str(json);
-    let found = reader.deserialize_map(Names).and_then(|found| reader.end().map(|()| found));
-    // Keys with escapes, and what is no object.
-    found.unwrap_or_else(|_| serde_json::from_str(json).ok().as_ref().and_then(of))
-}
-
-struct Names;
-
-impl<'de> Visitor<'de> for Names {
-    type Value = Option<String>;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the fields of a request")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-        let mut names: [Option<&RawValue>; NAMES.len()] = [None; NAMES.len()];
-        let mut object = None;
-        while let Some(key) = fields.next_key::<&str>()? {
-            let value: &RawValue = fields.next_value()?;
-            if let Some(rank) = NAMES.iter().position(|name| *name == key) {
-                names[rank] = Some(value);
-            } else if key == "key" {
-                object = Some(value);
-            }
+    let mut names: [Option<&str>; NAMES.len()] = [None; NAMES.len()];
+    let mut object = None;
+    each_member(json, |key, value| {
+        if let Some(rank) = NAMES.iter().position(|name| *name == key) {
+            names[rank] = Some(value);
+        } else if key == "key" {
+            object = Some(value);
         }
-        let text = |value: &&RawValue| serde_json::from_str::<String>(value.get()).ok();
-        let found = names.iter().flatten().find_map(text);
-        let Some(name) = found else { return Ok(None) };
-        let is_bucket = names[0].as_ref().and_then(text).is_some();
-        let object = object.as_ref().and_then(text).filter(|_| is_bucket);
-        let full = object.map_or_else(|| name.clone(), |object| format!("{name}/{object}"));
-        Ok((!full.is_empty()).then_some(full))
-    }
+    });
+    let name = names.into_iter().flatten().find_map(text)?;
+    let is_bucket = names[0].and_then(text).is_some();
+    let full = match object.filter(|_| is_bucket).and_then(text) {
+        Some(object) => format!("{name}/{object}"),
+        None => name.into_owned(),
+    };
+    (!full.is_empty()).then_some(full)
 }
 
 #[cfg(test)]

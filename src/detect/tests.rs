@@ -1,8 +1,7 @@
 //! Two implementations: candidates first, against every rule on every row.
 
 use super::load::Documents;
-use super::look::rows_of;
-use super::row::{SigmaEvent, on_demand};
+use super::row::{SigmaEvent, columns};
 use super::rules::Rules;
 use super::{Archive, run};
 use crate::archive::Disk;
@@ -45,10 +44,8 @@ pub(super) fn slowly(case: &Case, rules: &Rules, own: &BTreeSet<String>) -> BTre
     let mut hits = BTreeMap::new();
     for part in 0..case.part_paths().len() {
         let file = case.part(part).unwrap();
-        let rows: Vec<u32> = (0..file.height() as u32).collect();
-        let wanted = on_demand().map(|column| (column, rows.clone())).collect();
-        let table = rows_of(&file, &rows, &wanted).unwrap();
-        for row in 0..rows.len() {
+        let table = file.rows(&columns()).unwrap();
+        for row in 0..table.len() {
             let event = SigmaEvent::new(table.row(row), own);
             for rule in rules.events.iter().filter(|rule| rule.test.hits(&event)) {
                 let name = &rules.metas()[rule.meta.unwrap()].name;
@@ -79,7 +76,7 @@ fn one_of(choices: &'static str) -> impl Strategy<Value = Option<Value>> {
 pub(super) fn record() -> impl Strategy<Value = Value> {
     let identity = (
         one_of("Root IAMUser AssumedRole root - 7"),
-        one_of("alice Bob - null"),
+        one_of(r#"alice Bob - null 7 {"a":1}"#),
         one_of("arn:aws:iam::111122223333:user/alice arn:aws:iam::111122223333:root -"),
         one_of(
             r#"{"attributes":{"mfaAuthenticated":"false"}} {"attributes":{"mfaAuthenticated":true}} null -"#,
@@ -93,7 +90,11 @@ pub(super) fn record() -> impl Strategy<Value = Value> {
         one_of("aws-cli/2.1 Boto3/1.2 TruffleHog - ÄRGER"),
         one_of("192.0.2.1 10.1.2.3 iam.amazonaws.com -"),
         one_of("true false \"true\" -"),
-        one_of(r#"{"name":"x"} {"name":["y","x"]} {"policy":"{\"a\":\"s3:*\"}"} null -"#),
+        one_of(
+            r#"{"name":"x"} {"name":["y","x"]} {"policy":"{\"a\":\"s3:*\"}"} null - {"n":{"name":7}} {"name":"ÄRGER"}
+            {"n":[{"name":true},{"name":"X"}]} {"n.name":"x","n":{"name":"y"}} {"name":null} {"name":[]} {"q\"":"x"}
+            {"roleArn":"arn:aws:iam::111122223333:role/r"} {"kmsKeyId":"arn:aws:kms:eu-west-1:444455556666:key/k"}"#,
+        ),
         one_of(r#"{"ConsoleLogin":"Success"} null -"#),
         one_of(r#"ours {"b":["deep"]} - - -"#),
     );
@@ -171,6 +172,26 @@ userIdentity|contains: alice
 requestParameters.name: x
 requestParameters|contains: 's3:'
 requestParameters: null
+requestParameters.name|exists: false
+requestParameters.name|exists: true
+requestParameters.name|contains: X
+requestParameters.name|re: '^[xX]$'
+requestParameters.name|neq: x
+requestParameters.name: ärger
+requestParameters|contains: ärger
+requestParameters.name: null
+requestParameters.n.name: 7
+requestParameters.n.name: [x, 'true']
+responseElements.ConsoleLogin: null
+tlsDetails.tlsVersion|startswith: TLSv1
+userIdentity.userName: 7
+userIdentity.userName|exists: false
+userIdentity.type|exists: true
+trailinsight.foreign_kms_key: true
+trailinsight.foreign_kms_key: false
+trailinsight.passed_role: r
+trailinsight.passed_role: null
+trailinsight.other_user: true
 responseElements.ConsoleLogin: Success
 custom: ours
 custom.b: deep
@@ -268,7 +289,7 @@ fn rules_are_asked_about_few_rows() {
     let archive =
         Archive { case: &case, own_accounts: &own, views: &views, pool: &pool(), trail: None };
     let file = archive.case.part(0).unwrap();
-    let candidates = rules.index.candidates(&file).unwrap();
+    let candidates = rules.index.look(&file).unwrap().candidates();
     let of = |rule: u32| candidates.iter().filter(|c| c.rule == rule).collect::<Vec<_>>();
     assert_eq!(of(0).len(), 1);
     assert!(!of(0)[0].is_hit, "its request has to be read");

@@ -2,8 +2,8 @@
 //! left of it: all rules run twice, over all events and over those it takes.
 
 use super::aws::Selectors;
-use super::look::{Archive, rows_of};
-use super::row::{SigmaEvent, on_demand};
+use super::look::Archive;
+use super::row::{SigmaEvent, columns};
 use super::{Rules, run_over};
 use crate::case::{self, Case, PartFile, print_record};
 use crate::model::Finding;
@@ -102,9 +102,7 @@ fn weigh_part(
     selectors: &Selectors,
     own_accounts: &BTreeSet<String>,
 ) -> Result<Services, case::Error> {
-    let all: Vec<u32> = (0..file.height() as u32).collect();
-    let wanted = on_demand().map(|column| (column, all.clone())).collect();
-    let rows = rows_of(file, &all, &wanted)?;
+    let rows = file.rows(&columns())?;
     let mut services = Services::new();
     for number in 0..rows.len() {
         let row = rows.row(number);
