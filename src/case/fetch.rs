@@ -76,23 +76,31 @@ impl PartFile {
             &self.column_at(ALWAYS[1], rows)?,
         )?;
         for (name, some) in wanted.iter().filter(|(name, _)| !ALWAYS.contains(name)) {
-            if columns::repeats(name) && !self.is_flag(name) {
-                made.add_coded(name, self.coded(name)?);
-                continue;
-            }
-            let mut column = self.column_at(name, some)?;
-            if some.len() < rows.len() {
-                let mut places = some.iter().zip(0..).peekable();
-                let places = rows.iter().map(|row| {
-                    let place = places.next_if(|(wanted, _)| *wanted == row);
-                    place.map(|(_, place): (_, IdxSize)| place)
-                });
-                let places = IdxCa::from_iter_options("".into(), places);
-                column = column.take(&places).map_err(Error::table("read"))?;
-            }
-            made.add(&column)?;
+            self.fill(&mut made, name, some)?;
         }
         Ok(made)
+    }
+
+    /// Adds a column, as far as it is wanted.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub fn fill(&self, made: &mut Rows, name: &str, wanted: &[u32]) -> Result<(), Error> {
+        if columns::repeats(name) && !self.is_flag(name) {
+            made.add_coded(name, self.coded(name)?);
+            return Ok(());
+        }
+        let mut column = self.column_at(name, wanted)?;
+        if wanted.len() < made.len() {
+            let mut places = wanted.iter().zip(0..).peekable();
+            let places = made.places().iter().map(|row| {
+                let place = places.next_if(|(wanted, _)| *wanted == row);
+                place.map(|(_, place): (_, IdxSize)| place)
+            });
+            let places = IdxCa::from_iter_options("".into(), places);
+            column = column.take(&places).map_err(Error::table("read"))?;
+        }
+        made.add(&column)
     }
 
     pub(super) fn is_flag(&self, name: &str) -> bool {

@@ -98,6 +98,21 @@ impl Rows {
         Some(&self.columns[*self.places.get(name)?])
     }
 
+    /// Where in the part they are; nothing when they are of no part.
+    #[must_use]
+    pub fn places(&self) -> &[u32] {
+        &self.rows
+    }
+
+    /// A column of codes, of all rows of the part.
+    #[must_use]
+    pub fn coded(&self, name: &str) -> Option<&Coded> {
+        match self.column(name)? {
+            Texts::Coded(coded) => Some(coded),
+            _ => None,
+        }
+    }
+
     #[must_use]
     pub fn row(&self, number: usize) -> Row<'_> {
         Row { rows: self, number }

@@ -2,11 +2,12 @@
 //! rules speak, correlations slide their windows, and the events they mean are looked at once more.
 
 use super::Detections;
+use super::batch::Batch;
 use super::group::Groups;
 use super::look::Archive;
 use super::native::{self, Moments, Watching};
 use super::new_terms::Terms;
-use super::row::{SigmaEvent, hash};
+use super::row::{SigmaEvent, hash, hit_of};
 use super::rules::{EventRule, Feed, Rules};
 use super::windows::{MAX_SIGHTINGS, Names, Place, Sighting};
 use crate::case;
@@ -42,18 +43,23 @@ impl Found {
         }
     }
 
-    /// A rule is hit by an event.
+    /// A rule is hit by an event, which is the row of this number.
     pub(super) fn take(
         &mut self,
         rules: &Rules,
         rule: &EventRule,
-        event: &SigmaEvent<'_>,
-        place: Place,
+        (event, place): (&SigmaEvent<'_>, Place),
+        (batch, number): (&mut Batch<'_>, usize),
     ) {
         if let Some(meta) = rule.meta {
-            self.hit(rules, meta, event, None);
+            self.hit(rules, (meta, None), event, (batch, number));
         }
         self.feed(rules, &rule.feeds, event, place);
+    }
+
+    /// All hits in a part.
+    pub(super) fn group(&mut self, rules: &Rules, batch: Batch<'_>) {
+        batch.each_run(rules, |of, run| self.groups.add(of, &rules.metas()[of.0], run));
     }
 
     /// When the first event of each account was.
@@ -71,19 +77,26 @@ impl Found {
         }
     }
 
-    /// `of`: the group of a correlation.
-    fn hit(&mut self, rules: &Rules, rule: usize, event: &SigmaEvent<'_>, of: Option<u64>) {
-        let meta = &rules.metas()[rule];
-        let target = meta.target.as_deref().and_then(|path| event.first_text(path));
-        let target = target.or_else(|| event.target());
-        let hit = event.hit(target.as_deref());
-        let covers = |s: &Suppression| s.covers(&meta.name, hit.principal, hit.target, hit.time);
-        if let Some(number) = rules.suppressions.iter().position(covers) {
-            self.suppressed[number] += 1;
-            return;
+    /// A finding of its own, or of a group of a correlation.
+    fn hit(
+        &mut self,
+        rules: &Rules,
+        of: (usize, Option<u64>),
+        event: &SigmaEvent<'_>,
+        (batch, number): (&mut Batch<'_>, usize),
+    ) {
+        let meta = &rules.metas()[of.0];
+        let target = batch.target(meta.target.as_deref(), number, event);
+        if !rules.suppressions.is_empty() {
+            let hit = hit_of(event.row, batch.text(target));
+            let covers =
+                |s: &Suppression| s.covers(&meta.name, hit.principal, hit.target, hit.time);
+            if let Some(number) = rules.suppressions.iter().position(covers) {
+                self.suppressed[number] += 1;
+                return;
+            }
         }
-        let resource = hit.target.filter(|_| meta.per_resource);
-        self.groups.hit((rule, of, resource), meta, &hit);
+        batch.add(of, number, event.row.time(), target);
     }
 
     fn feed(&mut self, rules: &Rules, feeds: &[Feed], event: &SigmaEvent<'_>, place: Place) {
@@ -166,7 +179,7 @@ impl Found {
             chosen.extend(told.iter().filter_map(|place| Some((*place, (of.meta?, None)))));
             if !of.feeds.is_empty() {
                 let told: Vec<(Place, ())> = told.into_iter().map(|place| (place, ())).collect();
-                let again = archive.revisit(rules, &told, |found, event, place, ()| {
+                let again = archive.revisit(rules, &told, |found, (event, place), _, ()| {
                     found.feed(rules, &of.feeds, event, place);
                 })?;
                 self = self.merge(rules, again);
@@ -175,8 +188,8 @@ impl Found {
         let mut not_applied = self.correlate(rules, &mut chosen);
         let moments = self.alarm(rules, &mut chosen, &mut not_applied);
         chosen.sort_unstable();
-        let again = archive.revisit(rules, &chosen, |found, event, _, (meta, of)| {
-            found.hit(rules, *meta, event, *of);
+        let again = archive.revisit(rules, &chosen, |found, (event, _), batch, of| {
+            found.hit(rules, *of, event, batch);
         })?;
         self = self.merge(rules, again);
         let (mut findings, steps) = self.groups.into_findings(rules.metas());

@@ -5,6 +5,7 @@
 //! Everything kept of a hit is bounded and merges in any order to the same result, so rows can be
 //! looked at on every thread. Texts are only copied where they are new: most hits are like one before.
 
+use super::batch::{Run, Stretch};
 use super::keep::{COUNTED, Distinct, Firsts, Smallest};
 use super::meta::Meta;
 use super::row::hash;
@@ -28,7 +29,7 @@ const ATTEMPT_REMEDY: &str = "These calls changed nothing. Ask the owner of the 
 const PAUSE_SECONDS: i64 = 14 * 24 * 60 * 60;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GroupKey {
+pub(super) struct GroupKey {
     /// Place of the rule in the list.
     pub rule: usize,
     /// The group of a correlation, all of which is one finding.
@@ -41,7 +42,7 @@ pub struct GroupKey {
 
 /// One event as a finding sees it.
 #[derive(Debug, Clone, Copy)]
-pub struct Hit<'h> {
+pub(super) struct Hit<'h> {
     pub time: Timestamp,
     pub event_id: &'h str,
     pub file: &'h str,
@@ -59,6 +60,10 @@ pub struct Hit<'h> {
 }
 
 impl Hit<'_> {
+    fn order(&self) -> (Timestamp, &str, &str, u32) {
+        (self.time, self.event_id, self.file, self.index)
+    }
+
     fn evidence(&self) -> Evidence {
         Evidence {
             event_id: self.event_id.to_owned(),
@@ -108,46 +113,32 @@ struct Stretches {
 
 /// Hits of many rows, grouped; by a hash of their keys.
 #[derive(Debug, Clone, Default)]
-pub struct Groups(HashMap<u64, Stretches, FixedState>);
+pub(super) struct Groups(HashMap<u64, Stretches, FixedState>);
 
 impl Groups {
-    /// Adds one hit of the rule (`of` a group of a correlation, on a thing where the rule tells things apart). An attempt
-    /// at what the rule finds is one level lower.
-    pub fn hit(
-        &mut self,
-        (rule, of, resource): (usize, Option<u64>, Option<&str>),
-        meta: &Meta,
-        hit: &Hit<'_>,
-    ) {
-        let whole = meta.is_about_failure || hit.outcome == Outcome::Succeeded;
+    /// Adds hits of the rule (`of` a group of a correlation). An attempt at what the rule finds is one level lower.
+    pub(super) fn add(&mut self, (rule, of): (usize, Option<u64>), meta: &Meta, run: Run<'_>) {
+        let Run { like, resource, .. } = run;
+        let whole = meta.is_about_failure || like.outcome == Outcome::Succeeded;
         let severity = if whole { meta.severity } else { meta.severity.one_lower() };
-        let number = hash((rule, of, hit.principal, hit.account, resource));
+        let number = hash((rule, of, like.principal, like.account, resource));
         let stretches = self.0.entry(number).or_insert_with(|| Stretches {
             key: GroupKey {
                 rule,
                 of,
-                principal: hit.principal.to_owned(),
-                account: hit.account.to_owned(),
+                principal: like.principal.to_owned(),
+                account: like.account.to_owned(),
                 resource: resource.map(str::to_owned),
             },
             groups: Vec::new(),
         });
-        let near = |group: &Group| {
-            group.first <= hit.time.plus_seconds(PAUSE_SECONDS)
-                && hit.time <= group.last.plus_seconds(PAUSE_SECONDS)
-        };
-        let place = stretches.groups.iter().position(near).unwrap_or_else(|| {
-            stretches.groups.push(Group::new(hit));
-            stretches.groups.len() - 1
-        });
-        stretches.groups[place].add(severity, hit);
-        if stretches.groups.len() > 1 {
-            stretches.join();
+        for stretch in run.stretches(PAUSE_SECONDS) {
+            stretches.add(severity, &stretch);
         }
     }
 
     #[must_use]
-    pub fn merge(mut self, other: Self) -> Self {
+    pub(super) fn merge(mut self, other: Self) -> Self {
         if self.0.is_empty() {
             return other;
         }
@@ -199,7 +190,7 @@ impl Groups {
 
     /// Findings (not yet ranked) and the steps they were made of.
     #[must_use]
-    pub fn into_findings(self, metas: &[Meta]) -> (Vec<Finding>, Vec<TimelineRow>) {
+    pub(super) fn into_findings(self, metas: &[Meta]) -> (Vec<Finding>, Vec<TimelineRow>) {
         let (mut findings, mut steps) = (Vec::new(), Vec::new());
         for (key, mut stretches) in self.in_order() {
             let meta = &metas[key.rule];
@@ -215,6 +206,21 @@ impl Groups {
 }
 
 impl Stretches {
+    fn add(&mut self, severity: Severity, stretch: &Stretch<'_>) {
+        let near = |group: &Group| {
+            group.first <= stretch.last.plus_seconds(PAUSE_SECONDS)
+                && stretch.first <= group.last.plus_seconds(PAUSE_SECONDS)
+        };
+        let place = self.groups.iter().position(near).unwrap_or_else(|| {
+            self.groups.push(Group::new(stretch));
+            self.groups.len() - 1
+        });
+        self.groups[place].add(severity, stretch);
+        if self.groups.len() > 1 {
+            self.join();
+        }
+    }
+
     fn merge(&mut self, other: Self) {
         self.groups.extend(other.groups);
         self.join();
@@ -237,11 +243,11 @@ impl Stretches {
 }
 
 impl Group {
-    /// Of no hits yet; this will be the first.
-    fn new(hit: &Hit<'_>) -> Self {
+    /// Of no hits yet; these will be the first.
+    fn new(stretch: &Stretch<'_>) -> Self {
         Self {
-            first: hit.time,
-            last: hit.time,
+            first: stretch.first,
+            last: stretch.last,
             count: 0,
             severity: Severity::Informational,
             outcomes: BTreeMap::new(),
@@ -251,41 +257,50 @@ impl Group {
             distinct_targets: Distinct::default(),
             ips: Firsts::new(DISTINCT),
             evidence: Smallest::new(EVIDENCE),
-            last_event: hit.evidence(),
+            last_event: stretch.like.evidence(),
             steps: HashMap::default(),
         }
     }
 
-    fn add(&mut self, severity: Severity, hit: &Hit<'_>) {
-        let at = hit.time;
-        self.first = self.first.min(at);
-        self.last = self.last.max(at);
-        self.count += 1;
+    fn add(&mut self, severity: Severity, stretch: &Stretch<'_>) {
+        let Stretch { like, first, last, .. } = stretch;
+        self.first = self.first.min(*first);
+        self.last = self.last.max(*last);
+        self.count += stretch.len();
         self.severity = self.severity.max(severity);
-        *self.outcomes.entry(hit.outcome).or_default() += 1;
-        let call = self.calls.entry(hash((hit.service, hit.event_name)));
-        let new =
-            || Call { service: hit.service.to_owned(), name: hit.event_name.to_owned(), count: 0 };
-        call.or_insert_with(new).count += 1;
-        if !self.regions.contains(hit.region) {
-            self.regions.insert(hit.region.to_owned());
+        *self.outcomes.entry(like.outcome).or_default() += stretch.len();
+        let call = self.calls.entry(hash((like.service, like.event_name)));
+        let new = || Call {
+            service: like.service.to_owned(),
+            name: like.event_name.to_owned(),
+            count: 0,
+        };
+        call.or_insert_with(new).count += stretch.len();
+        if !self.regions.contains(like.region) {
+            self.regions.insert(like.region.to_owned());
         }
-        if let Some(target) = hit.target {
-            self.targets.insert(target, at);
+        for (target, at) in &stretch.targets {
+            self.targets.insert(target, *at);
             self.distinct_targets.insert(target);
         }
-        if !hit.source_ip.is_empty() {
-            self.ips.insert(hit.source_ip, at);
+        if !like.source_ip.is_empty() {
+            self.ips.insert(like.source_ip, *first);
         }
-        if self.evidence.takes(|(last, ..)| at <= *last) {
-            let key = (at, hit.event_id.to_owned(), hit.file.to_owned(), hit.index);
-            self.evidence.insert(key, hit.evidence());
+        for at in stretch.hits {
+            if self.evidence.takes(|(last, ..)| at.time <= *last) {
+                let hit = stretch.hit(at);
+                let key = (hit.time, hit.event_id.to_owned(), hit.file.to_owned(), hit.index);
+                self.evidence.insert(key, hit.evidence());
+            }
         }
-        if (at, hit.event_id, hit.file, hit.index) > order(&self.last_event) {
-            self.last_event = hit.evidence();
+        let latest = stretch.hits.iter().filter(|at| at.time == *last).map(|at| stretch.hit(at));
+        if let Some(latest) = latest.max_by(|a, b| a.order().cmp(&b.order()))
+            && latest.order() > order(&self.last_event)
+        {
+            self.last_event = latest.evidence();
         }
-        let key = (hit.service, hit.event_name, hit.outcome, hit.source_ip, hit.region);
-        self.steps.entry(hash(key)).or_insert_with(|| Step::new(hit)).add(hit);
+        let key = (like.service, like.event_name, like.outcome, like.source_ip, like.region);
+        self.steps.entry(hash(key)).or_insert_with(|| Step::new(like)).add(stretch);
     }
 
     fn merge(&mut self, other: Self) {
@@ -475,32 +490,30 @@ pub(crate) fn id(parts: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::run;
+    use crate::detect::tests::{case_of, pool};
+    use serde_json::json;
 
+    /// What a rule finds in calls at these seconds, in this order.
     fn finding(hits: &[(u32, Outcome)]) -> Vec<Finding> {
         let rules = crate::detect::Rules::load(&[]).unwrap();
-        let left = rules.metas().iter().position(|m| m.name == "organization_left").unwrap();
-        let groups = hits.iter().map(|(number, outcome)| {
-            let mut groups = Groups::default();
-            let hit = Hit {
-                event_id: &format!("e-{number}"),
-                time: Timestamp::default().plus_seconds(i64::from(*number)),
-                file: "a.json",
-                index: *number,
-                event_name: "LeaveOrganization",
-                service: "organizations",
-                region: "us-east-1",
-                account: "111122223333",
-                principal: "role/x",
-                source_ip: "192.0.2.1",
-                user_agent_family: "boto3",
-                outcome: *outcome,
-                error_code: None,
-                target: Some(&format!("thing-{number}")),
-            };
-            groups.hit((left, None, None), &rules.metas()[left], &hit);
-            groups
+        let records = hits.iter().map(|(number, outcome)| {
+            let mut record = json!({
+                "eventID": format!("e-{number}"), "eventName": "LeaveOrganization",
+                "eventTime": Timestamp::default().plus_seconds(i64::from(*number)).to_string(),
+                "eventSource": "organizations.amazonaws.com", "awsRegion": "us-east-1",
+                "recipientAccountId": "111122223333", "sourceIPAddress": "192.0.2.1",
+                "userIdentity": {"type": "IAMUser", "userName": "x", "accountId": "111122223333"},
+                "requestParameters": {"name": format!("thing-{number}")},
+            });
+            if *outcome == Outcome::Denied {
+                record["errorCode"] = json!("AccessDenied");
+            }
+            record
         });
-        groups.fold(Groups::default(), Groups::merge).into_findings(rules.metas()).0
+        let (_dir, case) = case_of(&records.collect::<Vec<_>>());
+        let found = run(&case, &rules, &case.accounts().unwrap(), &pool()).unwrap().findings;
+        found.into_iter().filter(|finding| finding.rule == "organization_left").collect()
     }
 
     #[test]
@@ -514,7 +527,7 @@ mod tests {
         assert_eq!(tried.remediation, ATTEMPT_REMEDY);
         assert_ne!(done.remediation, ATTEMPT_REMEDY);
         assert_eq!(tried.id, done.id, "an id does not change with the words");
-        assert!(tried.summary.starts_with("role/x tried to call LeaveOrganization on thing-1;"));
+        assert!(tried.summary.starts_with("user/x tried to call LeaveOrganization on thing-1;"));
         assert_eq!((done.severity, tried.severity), (Severity::High, Severity::Medium));
     }
 
@@ -523,7 +536,7 @@ mod tests {
         let hits: Vec<_> = (0..21).map(|n| (n, Outcome::Succeeded)).collect();
         let many = finding(&hits).remove(0);
         assert_eq!((many.targets.len(), many.targets_total), (DISTINCT, 21));
-        assert_eq!(many.summary, "role/x called LeaveOrganization ×21 on thing-0 and 20 more.");
+        assert_eq!(many.summary, "user/x called LeaveOrganization ×21 on thing-0 and 20 more.");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::row::hash;
 use crate::model::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Distinct texts counted.
 pub(super) const COUNTED: usize = 10_000;
@@ -46,6 +46,9 @@ impl Firsts {
     }
 
     pub(super) fn insert(&mut self, text: &str, at: Timestamp) {
+        if self.seen.len() >= self.room && self.seen.values().all(|first| *first < at) {
+            return;
+        }
         if let Some(first) = self.seen.get_mut(text) {
             *first = at.min(*first);
             return;
@@ -73,31 +76,43 @@ impl Firsts {
     }
 }
 
-/// How many distinct texts there are, up to [`COUNTED`], in bounded room.
+/// How many distinct texts there are, up to [`COUNTED`], in bounded room: the smallest hashes are kept.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Distinct(BTreeSet<u64>);
+pub(super) struct Distinct {
+    /// Up to twice as many as wanted, in no order and with repeats.
+    hashes: Vec<u64>,
+    /// None at or above this is wanted any more.
+    limit: Option<u64>,
+}
 
 impl Distinct {
     pub(super) fn insert(&mut self, text: &str) {
-        let hash = hash(text);
-        if self.0.len() < COUNTED || self.0.last().is_some_and(|last| hash < *last) {
-            self.0.insert(hash);
-            self.cut();
-        }
+        self.keep(hash(text));
     }
 
     pub(super) fn merge(&mut self, other: Self) {
-        self.0.extend(other.0);
-        self.cut();
+        other.hashes.into_iter().for_each(|hash| self.keep(hash));
     }
 
-    fn cut(&mut self) {
-        while self.0.len() > COUNTED {
-            self.0.pop_last();
+    fn keep(&mut self, hash: u64) {
+        if self.limit.is_none_or(|limit| hash < limit) {
+            self.hashes.push(hash);
+            if self.hashes.len() >= 2 * COUNTED {
+                self.cut();
+            }
         }
     }
 
+    fn cut(&mut self) {
+        self.hashes.sort_unstable();
+        self.hashes.dedup();
+        self.hashes.truncate(COUNTED);
+        self.limit = self.hashes.get(COUNTED - 1).copied();
+    }
+
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        let mut cut = self.clone();
+        cut.cut();
+        cut.hashes.len()
     }
 }

@@ -1,16 +1,17 @@
 //! Rules go through a case part by part: candidates first, then only the rows and columns that they need.
 
 use super::aws::{SELECTED, Selectors};
-use super::candidates::{Candidate, Texts};
+use super::batch::Batch;
+use super::candidates::{Candidate, Look, Texts};
 use super::found::Found;
 use super::narrow::Known;
 use super::row::{SigmaEvent, behind, columns, hash, shown};
-use super::rules::Rules;
+use super::rules::{EventRule, Rules};
 use super::windows::Place;
-use crate::case::{self, Case, PartFile, Views, Wanted};
+use crate::case::{self, Case, PartFile, Rows, Views, Wanted};
 use polars::prelude::PolarsResult;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The case, and who looks at it.
 pub(super) struct Archive<'c> {
@@ -48,32 +49,58 @@ impl Archive<'_> {
                 let columns = fields.flat_map(|field| behind(field));
                 wanted.extend(columns.map(|column| (column, rows.clone())));
             }
-            let table = file.rows_at(&rows, &wanted)?;
-            let of_rows = candidates.chunk_by(|a, b| a.row == b.row);
-            for (number, candidates) in of_rows.enumerate() {
+            let mut table = file.rows_at(&rows, &wanted)?;
+            let hits = self.hits(rules, &look, &candidates, &table);
+            // What nobody asks for but who was hit.
+            let hit = distinct(hits.iter().map(|(number, _)| rows[*number]));
+            file.fill(&mut table, "event_id", &hit)?;
+            let mut batch = Batch::new(&table);
+            for hits in hits.chunk_by(|a, b| a.0 == b.0) {
+                let number = hits[0].0;
                 // One action counts once, however many accounts it was told to.
                 if self.views.is_another(table.row(number)) {
                     continue;
                 }
                 let event = SigmaEvent::new(table.row(number), self.own_accounts);
-                if self.trail.is_some_and(|trail| !trail.take(&event)) {
-                    continue;
-                }
                 let place = Place { part, row: rows[number] };
-                let texts = Texts::new(table.row(number));
-                for candidate in candidates {
-                    let known = match candidate.is_hit {
-                        true => Known::True,
-                        false => look.settle(candidate, &texts),
-                    };
-                    let rule = &rules.events[candidate.rule as usize];
-                    if known == Known::True || (known == Known::Maybe && rule.test.hits(&event)) {
-                        found.take(rules, rule, &event, place);
-                    }
+                for (_, rule) in hits {
+                    found.take(rules, rule, (&event, place), (&mut batch, number));
                 }
             }
+            found.group(rules, batch);
             Ok(found)
         })
+    }
+
+    /// What candidates come to: numbers of rows of the table, each with the rules that it hits.
+    fn hits<'r>(
+        &self,
+        rules: &'r Rules,
+        look: &Look<'_>,
+        candidates: &[Candidate],
+        table: &Rows,
+    ) -> Vec<(usize, &'r EventRule)> {
+        let mut hits = Vec::new();
+        let of_rows = candidates.chunk_by(|a, b| a.row == b.row);
+        for (number, candidates) in of_rows.enumerate() {
+            let row = table.row(number);
+            let event = SigmaEvent::new(row, self.own_accounts);
+            if self.trail.is_some_and(|trail| !trail.take(&event)) {
+                continue;
+            }
+            let texts = Texts::new(row);
+            for candidate in candidates {
+                let rule = &rules.events[candidate.rule as usize];
+                let known = match candidate.is_hit {
+                    true => Known::True,
+                    false => look.settle(candidate, &texts),
+                };
+                if known == Known::True || (known == Known::Maybe && rule.test.hits(&event)) {
+                    hits.push((number, rule));
+                }
+            }
+        }
+        hits
     }
 
     /// Looks once more at some events. `places` come in order, with what is to be done there.
@@ -81,7 +108,7 @@ impl Archive<'_> {
         &self,
         rules: &Rules,
         places: &[(Place, T)],
-        look: impl Fn(&mut Found, &SigmaEvent<'_>, Place, &T) + Sync,
+        look: impl Fn(&mut Found, (&SigmaEvent<'_>, Place), (&mut Batch<'_>, usize), &T) + Sync,
     ) -> Result<Found, case::Error> {
         let parts: Vec<&[(Place, T)]> = places.chunk_by(|a, b| a.0.part == b.0.part).collect();
         self.each(rules, parts, |places| {
@@ -89,13 +116,14 @@ impl Archive<'_> {
             let rows = distinct(places.iter().map(|(place, _)| place.row));
             let wanted = columns().into_iter().map(|column| (column, rows.clone())).collect();
             let table = file.rows_at(&rows, &wanted)?;
-            let mut found = Found::new(rules);
+            let (mut found, mut batch) = (Found::new(rules), Batch::new(&table));
             for (number, places) in places.chunk_by(|a, b| a.0 == b.0).enumerate() {
                 let event = SigmaEvent::new(table.row(number), self.own_accounts);
                 for (place, what) in places {
-                    look(&mut found, &event, *place, what);
+                    look(&mut found, (&event, *place), (&mut batch, number), what);
                 }
             }
+            found.group(rules, batch);
             Ok(found)
         })
     }
@@ -147,17 +175,17 @@ fn times(file: &PartFile) -> Result<Vec<i64>, case::Error> {
 
 /// When the first event of each account in a part was.
 fn starts(file: &PartFile) -> Result<BTreeMap<u64, i64>, case::Error> {
-    let columns = file.columns(["event_time", "recipient_account_id"])?;
-    let read = || -> PolarsResult<BTreeMap<u64, i64>> {
-        let times = columns[0].cast(&polars::prelude::DataType::Int64)?;
-        let mut firsts: HashMap<Option<&str>, i64> = HashMap::new();
-        for (account, time) in columns[1].str()?.iter().zip(times.i64()?.iter()) {
-            let time = time.unwrap_or_default();
-            let first = firsts.entry(account).or_insert(time);
-            *first = time.min(*first);
-        }
-        let account = |account: Option<&str>| hash(account.unwrap_or_default());
-        Ok(firsts.into_iter().map(|(of, first)| (account(of), first)).collect())
-    };
-    read().map_err(case::Error::table("read"))
+    let (times, accounts) = (times(file)?, file.coded("recipient_account_id")?);
+    let mut firsts = vec![None; accounts.distinct()];
+    for (code, time) in accounts.codes().iter().zip(times) {
+        let first = firsts[*code as usize].get_or_insert(time);
+        *first = time.min(*first);
+    }
+    let mut starts = BTreeMap::new();
+    for (code, first) in (0..).zip(firsts) {
+        let Some(first) = first else { continue };
+        let start = starts.entry(hash(accounts.value(code).unwrap_or_default())).or_insert(first);
+        *start = first.min(*start);
+    }
+    Ok(starts)
 }

@@ -2,6 +2,7 @@
 
 mod attack;
 pub mod aws;
+mod batch;
 mod candidates;
 mod check;
 mod derived;
@@ -26,7 +27,6 @@ pub mod trail;
 mod windows;
 
 pub use check::{Remark, check};
-pub use group::{GroupKey, Groups, Hit};
 pub(crate) use group::{id, one_or_several};
 pub use meta::Meta;
 pub use row::{SigmaEvent, columns as event_columns};

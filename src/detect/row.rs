@@ -212,31 +212,7 @@ impl<'r> SigmaEvent<'r> {
 
     /// What the request names as acted on.
     pub(super) fn target(&self) -> Option<String> {
-        match self.nested[0].get() {
-            Some(parsed) => super::target::of(parsed.as_ref()?),
-            None => super::target::of_text(self.row.text("request_parameters")?),
-        }
-    }
-
-    /// As a finding sees it.
-    pub(super) fn hit<'h>(&'h self, target: Option<&'h str>) -> Hit<'h> {
-        let text = |column| self.row.text(column).unwrap_or_default();
-        Hit {
-            time: self.row.time(),
-            event_id: text("event_id"),
-            file: text("source_file"),
-            index: self.row.index(),
-            event_name: text("event_name"),
-            service: text("service"),
-            region: text("aws_region"),
-            account: text("recipient_account_id"),
-            principal: self.row.text("actor").unwrap_or("unknown"),
-            source_ip: text("source_ip_address"),
-            user_agent_family: text("user_agent_family"),
-            outcome: self.row.outcome(),
-            error_code: self.row.text("error_code"),
-            target,
-        }
+        super::target::of_text(self.row.text("request_parameters")?)
     }
 
     /// The value of a field, when it is a single one.
@@ -254,6 +230,27 @@ impl<'r> SigmaEvent<'r> {
     pub(super) fn tie(&self) -> u64 {
         let text = |column| self.row.text(column).unwrap_or_default();
         hash((text("event_id"), text("source_file"), self.row.index()))
+    }
+}
+
+/// An event as a finding sees it.
+pub(super) fn hit_of<'r>(row: Row<'r>, target: Option<&'r str>) -> Hit<'r> {
+    let text = |column| row.text(column).unwrap_or_default();
+    Hit {
+        time: row.time(),
+        event_id: text("event_id"),
+        file: text("source_file"),
+        index: row.index(),
+        event_name: text("event_name"),
+        service: text("service"),
+        region: text("aws_region"),
+        account: text("recipient_account_id"),
+        principal: row.text("actor").unwrap_or("unknown"),
+        source_ip: text("source_ip_address"),
+        user_agent_family: text("user_agent_family"),
+        outcome: row.outcome(),
+        error_code: row.text("error_code"),
+        target,
     }
 }
 

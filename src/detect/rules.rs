@@ -156,8 +156,6 @@ impl Rules {
         let mut fails = vec![true; self.correlations.len()];
         for (number, rule) in events.iter_mut().enumerate() {
             let is_about_failure = self.index.is_about_failure(number);
-            // What every finding, and what orders events of a moment.
-            rule.needs.insert("event_id");
             if let Some(meta) = rule.meta {
                 rule.needs.insert("request_parameters");
                 rule.needs.extend(self.metas[meta].target.iter().flat_map(|path| behind(path)));

@@ -1,5 +1,6 @@
 //! Steps of the timeline: hits of one call with one outcome from one place, as one row.
 
+use super::batch::Stretch;
 use super::group::Hit;
 use super::keep::{Firsts, Smallest};
 use crate::model::{Outcome, Timestamp};
@@ -45,15 +46,17 @@ impl Step {
         }
     }
 
-    pub(super) fn add(&mut self, hit: &Hit<'_>) {
-        self.first = self.first.min(hit.time);
-        self.last = self.last.max(hit.time);
-        self.count += 1;
-        if let Some(target) = hit.target {
-            self.targets.insert(target, hit.time);
+    pub(super) fn add(&mut self, stretch: &Stretch<'_>) {
+        self.first = self.first.min(stretch.first);
+        self.last = self.last.max(stretch.last);
+        self.count += stretch.len();
+        for (target, at) in &stretch.targets {
+            self.targets.insert(target, *at);
         }
-        if self.evidence.takes(|(last, _)| hit.time <= *last) {
-            self.evidence.insert((hit.time, hit.event_id.to_owned()), ());
+        for at in stretch.hits {
+            if self.evidence.takes(|(last, _)| at.time <= *last) {
+                self.evidence.insert((at.time, stretch.hit(at).event_id.to_owned()), ());
+            }
         }
     }
 
