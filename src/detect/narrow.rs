@@ -172,14 +172,14 @@ impl Atom {
         let has = |word: &Finder<'_>, is_lower: bool| {
             word.find(if is_lower { text.lower() } else { text.json.as_bytes() }).is_some()
         };
+        if text.json == "null" {
+            let null = self.path.is_empty().then_some(&EventValue::Null);
+            return self.passes(null).into();
+        }
         match &self.clue {
             Some(clue) if text.is_plain() && !clue.words.iter().any(|w| has(w, clue.is_lower)) => {
                 clue.without.into()
             }
-            _ if text.json == "null" && self.path.is_empty() => {
-                self.passes(Some(&EventValue::Null)).into()
-            }
-            _ if text.json == "null" => self.passes(None).into(),
             _ if self.is_computed => Known::Maybe,
             _ if self.path.is_empty() => {
                 self.passes(Some(&EventValue::Str(Cow::Borrowed(text.json)))).into()

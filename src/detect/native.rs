@@ -101,8 +101,8 @@ fn narrowed(needs: &Need) -> Narrow {
             let test = test.clone();
             let passes = move |value: Option<&EventValue<'_>>| match value {
                 None => test(None),
-                Some(EventValue::Null) => test(Some(&Scalar::Null)),
-                Some(EventValue::Str(text)) if !is_text(text) => true,
+                // An object is another thing to AWS.
+                Some(EventValue::Str(text)) if !is_text(text) || text.starts_with('{') => true,
                 Some(EventValue::Str(text)) => test(Some(&Scalar::Text(Cow::Borrowed(&**text)))),
                 Some(EventValue::Bool(flag)) => test(Some(&Scalar::Flag(*flag))),
                 Some(_) => true,
