@@ -84,13 +84,15 @@ impl Case {
     /// # Errors
     /// When a part cannot be read.
     pub fn accounts(&self) -> Result<BTreeSet<String>, Error> {
-        let accounts = self.events()?.select([col("recipient_account_id").unique()]);
-        let accounts = || -> PolarsResult<BTreeSet<String>> {
-            let frame = accounts.collect()?;
-            let column = frame.column("recipient_account_id")?.str()?;
-            Ok((0..column.len()).filter_map(|i| column.get(i)).map(str::to_owned).collect())
-        };
-        accounts().map_err(Error::table("queried"))
+        let mut accounts = BTreeSet::new();
+        for part in 0..self.part_paths().len() {
+            let column = self.part(part)?.coded("recipient_account_id")?;
+            let mut is_there = vec![false; column.distinct()];
+            column.codes().iter().for_each(|code| is_there[*code as usize] = true);
+            let there = (0..).zip(is_there).filter(|(_, is_there)| *is_there);
+            accounts.extend(there.filter_map(|(code, _)| column.value(code)).map(str::to_owned));
+        }
+        Ok(accounts)
     }
 
     /// The part of this number.

@@ -2,11 +2,12 @@
 //! own, and gives the events one `sharedEventID`. The view of the account whose principal acted says most of
 //! who that was; the others are views of the same, as long as that one is in the case.
 
+use super::fetch::PartFile;
 use super::rows::Row;
 use super::{Case, Error};
 use crate::model::View;
 use foldhash::fast::FixedState;
-use polars::prelude::*;
+use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 
@@ -44,38 +45,66 @@ impl Case {
     /// # Errors
     /// When a part cannot be read.
     pub fn views(&self) -> Result<Views, Error> {
-        let events = self.events()?;
-        let (caller, account) = (col("user_identity_account_id"), col("recipient_account_id"));
-        let of = |whose: Expr, name: &str| {
-            let id = col("event_id").alias(name);
-            events.clone().filter(col("shared_event_id").is_not_null().and(whose)).select([
-                col("shared_event_id"),
-                id,
-                account.clone(),
-            ])
-        };
-        let theirs = of(account.clone().neq(caller.clone()), "other_id");
-        let own = of(account.clone().eq(caller), "event_id");
-        let on = [col("shared_event_id")];
-        let both = theirs.join(own, on.clone(), on, JoinArgs::new(JoinType::Inner));
-        let frame = both.collect().map_err(Error::table("queried"))?;
-        views(&frame).map_err(Error::table("queried"))
+        let parts = (0..self.part_paths().len()).into_par_iter();
+        let told =
+            parts.map(|part| told(&self.part(part)?)).try_reduce(Vec::new, |mut all, more| {
+                all.extend(more);
+                Ok(all)
+            })?;
+        Ok(Views::new(&told))
     }
 }
 
-fn views(frame: &DataFrame) -> PolarsResult<Views> {
-    let text = |name: &str| frame.column(name)?.str().cloned();
-    let (other_id, other) = (text("other_id")?, text("recipient_account_id")?);
-    let (event_id, account) = (text("event_id")?, text("recipient_account_id_right")?);
-    let mut views = Views::default();
-    for at in 0..frame.height() {
-        let value = |column: &StringChunked| column.get(at).unwrap_or_default().to_owned();
-        let view = View { account: value(&other), event_id: value(&other_id) };
-        views.others.insert(key(&view.event_id, &view.account));
-        let all = views.of.entry(key(&value(&event_id), &value(&account))).or_default();
-        if let Err(place) = all.binary_search(&view) {
-            all.insert(place, view);
-        }
+/// An event that others may tell of as well.
+struct Told {
+    shared: String,
+    event_id: String,
+    account: String,
+    /// In the account whose principal acted.
+    is_own: bool,
+}
+
+fn told(part: &PartFile) -> Result<Vec<Told>, Error> {
+    let shared = part.coded("shared_event_id")?;
+    let rows: Vec<u32> =
+        (0..).zip(shared.codes()).filter(|(_, code)| **code != 0).map(|(row, _)| row).collect();
+    if rows.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(views)
+    let columns =
+        ["shared_event_id", "event_id", "recipient_account_id", "user_identity_account_id"];
+    let rows = part.rows_at(&rows, &columns.map(|name| (name, rows.clone())).into())?;
+    let told = (0..rows.len()).filter_map(|number| {
+        let [shared, event_id, account, caller] = columns.map(|name| rows.row(number).text(name));
+        let (account, caller) = (account?, caller?);
+        Some(Told {
+            shared: shared?.to_owned(),
+            event_id: event_id.unwrap_or_default().to_owned(),
+            account: account.to_owned(),
+            is_own: account == caller,
+        })
+    });
+    Ok(told.collect())
+}
+
+impl Views {
+    fn new(told: &[Told]) -> Self {
+        let mut own: HashMap<&str, Vec<&Told>> = HashMap::new();
+        for event in told.iter().filter(|event| event.is_own) {
+            own.entry(&event.shared).or_default().push(event);
+        }
+        let mut views = Self::default();
+        for other in told.iter().filter(|event| !event.is_own) {
+            for event in own.get(other.shared.as_str()).into_iter().flatten() {
+                let (account, event_id) = (other.account.clone(), other.event_id.clone());
+                let view = View { account, event_id };
+                views.others.insert(key(&view.event_id, &view.account));
+                let all = views.of.entry(key(&event.event_id, &event.account)).or_default();
+                if let Err(place) = all.binary_search(&view) {
+                    all.insert(place, view);
+                }
+            }
+        }
+        views
+    }
 }

@@ -2,11 +2,12 @@
 //! common, so that this is worked out once and what is left of a hit is a number, a time and a target.
 
 use super::group::Hit;
-use super::row::{SigmaEvent, hit_of};
+use super::row::{SigmaEvent, hash, hit_of};
 use super::rules::Rules;
 use crate::case::{Coded, Rows};
 use crate::model::Timestamp;
 use foldhash::fast::FixedState;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Columns that hits of a run have in common.
@@ -26,9 +27,19 @@ const COMMON: [&str; 9] = [
 #[derive(Clone, Copy)]
 pub(super) struct At {
     number: u32,
-    /// Number of the text; 0 is none.
-    target: u32,
+    target: TargetAt,
     pub(super) time: Timestamp,
+}
+
+/// Place of a target.
+#[derive(Clone, Copy)]
+pub(super) struct TargetAt(u32);
+
+/// What was acted on.
+struct Target<'p> {
+    text: Option<Cow<'p, str>>,
+    /// Tells it from others.
+    hash: u64,
 }
 
 pub(super) struct Batch<'p> {
@@ -37,8 +48,7 @@ pub(super) struct Batch<'p> {
     kinds: HashMap<[u32; COMMON.len()], u32, FixedState>,
     /// By row, what is known of it once it was hit.
     of_rows: Vec<OfRow>,
-    targets: Vec<String>,
-    numbers: HashMap<String, u32, FixedState>,
+    targets: Vec<Target<'p>>,
     /// By rule and by the group of a correlation.
     hits: HashMap<(usize, Option<u64>), Vec<At>, FixedState>,
 }
@@ -48,7 +58,7 @@ struct OfRow {
     /// Which combination of what hits have in common this is.
     kind: Option<u32>,
     /// What was acted on, where the rule does not say.
-    target: Option<u32>,
+    target: Option<TargetAt>,
 }
 
 impl<'p> Batch<'p> {
@@ -58,8 +68,7 @@ impl<'p> Batch<'p> {
             columns: COMMON.map(|name| rows.coded(name).expect("what findings show is coded")),
             kinds: HashMap::default(),
             of_rows: vec![OfRow::default(); rows.len()],
-            targets: vec![String::new()],
-            numbers: HashMap::default(),
+            targets: Vec::new(),
             hits: HashMap::default(),
         }
     }
@@ -70,38 +79,34 @@ impl<'p> Batch<'p> {
         rule: (usize, Option<u64>),
         number: usize,
         time: Timestamp,
-        target: u32,
+        target: TargetAt,
     ) {
         let at = At { number: number as u32, target, time };
         self.hits.entry(rule).or_default().push(at);
     }
 
-    /// What was acted on, by its number. `path`: where the rule says that it is.
+    /// What was acted on. `path`: where the rule says that it is.
     pub(super) fn target(
         &mut self,
         path: Option<&str>,
         number: usize,
-        event: &SigmaEvent<'_>,
-    ) -> u32 {
+        event: &SigmaEvent<'p>,
+    ) -> TargetAt {
         if let Some(text) = path.and_then(|path| event.first_text(path)) {
-            return self.number(text);
+            return self.keep(Some(text.into()));
         }
         if let Some(known) = self.of_rows[number].target {
             return known;
         }
-        let target = event.target().map_or(0, |text| self.number(text));
+        let target = self.keep(event.target());
         self.of_rows[number].target = Some(target);
         target
     }
 
-    fn number(&mut self, target: String) -> u32 {
-        if let Some(number) = self.numbers.get(&target) {
-            return *number;
-        }
-        let number = self.targets.len() as u32;
-        self.targets.push(target.clone());
-        self.numbers.insert(target, number);
-        number
+    fn keep(&mut self, text: Option<Cow<'p, str>>) -> TargetAt {
+        let hash = text.as_ref().map_or(0, hash);
+        self.targets.push(Target { text, hash });
+        TargetAt(self.targets.len() as u32 - 1)
     }
 
     /// Everything that was added, in no order.
@@ -114,15 +119,15 @@ impl<'p> Batch<'p> {
         #[expect(clippy::iter_over_hash_type, reason = "groups come out the same in any order")]
         for ((rule, of), hits) in hits {
             let is_per_resource = rules.metas()[rule].per_resource;
-            let mut runs: HashMap<(u32, u32), Vec<At>, FixedState> = HashMap::default();
+            let mut runs: HashMap<(u32, u64), Vec<At>, FixedState> = HashMap::default();
             for hit in hits {
-                let resource = if is_per_resource { hit.target } else { 0 };
+                let resource = if is_per_resource { self.of(hit.target).hash } else { 0 };
                 runs.entry((self.kind(hit.number), resource)).or_default().push(hit);
             }
             #[expect(clippy::iter_over_hash_type, reason = "groups come out the same in any order")]
-            for ((_, resource), mut hits) in runs {
+            for mut hits in runs.into_values() {
                 let like = self.hit(&hits[0]);
-                let resource = self.text(resource);
+                let resource = like.target.filter(|_| is_per_resource);
                 take((rule, of), Run { batch: &self, like, resource, hits: &mut hits });
             }
         }
@@ -138,9 +143,12 @@ impl<'p> Batch<'p> {
         })
     }
 
-    /// The target of a number.
-    pub(super) fn text(&self, target: u32) -> Option<&str> {
-        (target != 0).then(|| self.targets[target as usize].as_str())
+    fn of(&self, target: TargetAt) -> &Target<'p> {
+        &self.targets[target.0 as usize]
+    }
+
+    pub(super) fn text(&self, target: TargetAt) -> Option<&str> {
+        self.of(target).text.as_deref()
     }
 
     fn hit(&self, at: &At) -> Hit<'_> {
@@ -165,8 +173,8 @@ pub(super) struct Stretch<'r> {
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
     pub(super) hits: &'r [At],
-    /// Each with when it was first met.
-    pub(super) targets: Vec<(&'r str, Timestamp)>,
+    /// Each with its hash, and when it was first met.
+    pub(super) targets: Vec<(&'r str, u64, Timestamp)>,
 }
 
 impl<'r> Run<'r> {
@@ -182,11 +190,12 @@ impl<'r> Run<'r> {
         let parts = hits.chunk_by(move |a, b| is_whole || b.time <= a.time.plus_seconds(pause));
         parts.map(move |hits| {
             let (first, last) = bounds(hits);
-            let mut targets: Vec<(u32, Timestamp)> =
-                hits.iter().map(|hit| (hit.target, hit.time)).collect();
+            let of = |hit: &At| (batch.of(hit.target).hash, hit.time, hit.target.0);
+            let mut targets: Vec<(u64, Timestamp, u32)> = hits.iter().map(of).collect();
             targets.sort_unstable();
-            targets.dedup_by_key(|(target, _)| *target);
-            let targets = targets.into_iter().filter_map(|(of, at)| Some((batch.text(of)?, at)));
+            targets.dedup_by_key(|(hash, ..)| *hash);
+            let named = |(hash, at, target)| Some((batch.text(TargetAt(target))?, hash, at));
+            let targets = targets.into_iter().filter_map(named);
             Stretch { batch, like, first, last, hits, targets: targets.collect() }
         })
     }

@@ -44,12 +44,12 @@ impl Found {
     }
 
     /// A rule is hit by an event, which is the row of this number.
-    pub(super) fn take(
+    pub(super) fn take<'p>(
         &mut self,
         rules: &Rules,
         rule: &EventRule,
-        (event, place): (&SigmaEvent<'_>, Place),
-        (batch, number): (&mut Batch<'_>, usize),
+        (event, place): (&SigmaEvent<'p>, Place),
+        (batch, number): (&mut Batch<'p>, usize),
     ) {
         if let Some(meta) = rule.meta {
             self.hit(rules, (meta, None), event, (batch, number));
@@ -78,12 +78,12 @@ impl Found {
     }
 
     /// A finding of its own, or of a group of a correlation.
-    fn hit(
+    fn hit<'p>(
         &mut self,
         rules: &Rules,
         of: (usize, Option<u64>),
-        event: &SigmaEvent<'_>,
-        (batch, number): (&mut Batch<'_>, usize),
+        event: &SigmaEvent<'p>,
+        (batch, number): (&mut Batch<'p>, usize),
     ) {
         let meta = &rules.metas()[of.0];
         let target = batch.target(meta.target.as_deref(), number, event);

@@ -279,9 +279,9 @@ impl Group {
         if !self.regions.contains(like.region) {
             self.regions.insert(like.region.to_owned());
         }
-        for (target, at) in &stretch.targets {
+        for (target, hash, at) in &stretch.targets {
             self.targets.insert(target, *at);
-            self.distinct_targets.insert(target);
+            self.distinct_targets.insert(*hash);
         }
         if !like.source_ip.is_empty() {
             self.ips.insert(like.source_ip, *first);

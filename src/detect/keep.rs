@@ -1,7 +1,6 @@
 //! Of many, a bounded few: what is kept of hits beside their number. Everything here gives the same whatever order
 //! hits come in.
 
-use super::row::hash;
 use crate::model::Timestamp;
 use std::collections::BTreeMap;
 
@@ -86,21 +85,17 @@ pub(super) struct Distinct {
 }
 
 impl Distinct {
-    pub(super) fn insert(&mut self, text: &str) {
-        self.keep(hash(text));
-    }
-
-    pub(super) fn merge(&mut self, other: Self) {
-        other.hashes.into_iter().for_each(|hash| self.keep(hash));
-    }
-
-    fn keep(&mut self, hash: u64) {
+    pub(super) fn insert(&mut self, hash: u64) {
         if self.limit.is_none_or(|limit| hash < limit) {
             self.hashes.push(hash);
             if self.hashes.len() >= 2 * COUNTED {
                 self.cut();
             }
         }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        other.hashes.into_iter().for_each(|hash| self.insert(hash));
     }
 
     fn cut(&mut self) {

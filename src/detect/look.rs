@@ -108,7 +108,7 @@ impl Archive<'_> {
         &self,
         rules: &Rules,
         places: &[(Place, T)],
-        look: impl Fn(&mut Found, (&SigmaEvent<'_>, Place), (&mut Batch<'_>, usize), &T) + Sync,
+        look: impl for<'p> Fn(&mut Found, (&SigmaEvent<'p>, Place), (&mut Batch<'p>, usize), &T) + Sync,
     ) -> Result<Found, case::Error> {
         let parts: Vec<&[(Place, T)]> = places.chunk_by(|a, b| a.0.part == b.0.part).collect();
         self.each(rules, parts, |places| {

@@ -58,7 +58,7 @@ pub fn run(
     own_accounts: &BTreeSet<String>,
     pool: &rayon::ThreadPool,
 ) -> Result<Detections, case::Error> {
-    let views = case.views()?;
+    let views = pool.install(|| case.views())?;
     run_over(&Archive { case, own_accounts, views: &views, pool, trail: None }, rules)
 }
 

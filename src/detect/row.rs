@@ -211,7 +211,7 @@ impl<'r> SigmaEvent<'r> {
     }
 
     /// What the request names as acted on.
-    pub(super) fn target(&self) -> Option<String> {
+    pub(super) fn target(&self) -> Option<Cow<'r, str>> {
         super::target::of_text(self.row.text("request_parameters")?)
     }
 

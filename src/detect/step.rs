@@ -50,7 +50,7 @@ impl Step {
         self.first = self.first.min(stretch.first);
         self.last = self.last.max(stretch.last);
         self.count += stretch.len();
-        for (target, at) in &stretch.targets {
+        for (target, _, at) in &stretch.targets {
             self.targets.insert(target, *at);
         }
         for at in stretch.hits {

@@ -57,7 +57,7 @@ pub fn recorded(
     own_accounts: &BTreeSet<String>,
     pool: &rayon::ThreadPool,
 ) -> Result<Recorded, case::Error> {
-    let views = case.views()?;
+    let views = pool.install(|| case.views())?;
     let archive = Archive { case, own_accounts, views: &views, pool, trail: None };
     let services = weigh(&archive, selectors)?;
     let mut recorded = Recorded::default();
