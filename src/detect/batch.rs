@@ -169,6 +169,7 @@ pub(super) struct Run<'r> {
 /// Hits of a run with no long pause among them.
 pub(super) struct Stretch<'r> {
     batch: &'r Batch<'r>,
+    /// One of them.
     pub(super) like: Hit<'r>,
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
@@ -180,7 +181,7 @@ pub(super) struct Stretch<'r> {
 impl<'r> Run<'r> {
     /// Parted where nothing was for longer than `pause` seconds.
     pub(super) fn stretches(self, pause: i64) -> impl Iterator<Item = Stretch<'r>> {
-        let Self { batch, like, hits, .. } = self;
+        let Self { batch, hits, .. } = self;
         let (first, last) = bounds(hits);
         let is_whole = last <= first.plus_seconds(pause);
         if !is_whole {
@@ -196,6 +197,7 @@ impl<'r> Run<'r> {
             targets.dedup_by_key(|(hash, ..)| *hash);
             let named = |(hash, at, target)| Some((batch.text(TargetAt(target))?, hash, at));
             let targets = targets.into_iter().filter_map(named);
+            let like = batch.hit(&hits[0]);
             Stretch { batch, like, first, last, hits, targets: targets.collect() }
         })
     }
