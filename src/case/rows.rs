@@ -17,7 +17,7 @@ pub struct Rows {
     indexes: UInt32Chunked,
     height: usize,
     /// Where in the part they are, where columns are coded.
-    rows: Vec<u32>,
+    places_in_part: Vec<u32>,
 }
 
 enum Texts {
@@ -49,7 +49,7 @@ impl Rows {
     /// Rows of a part, without columns yet.
     pub(super) fn at(rows: Vec<u32>, times: &Column, indexes: &Column) -> Result<Self, Error> {
         let of = Self::of(rows.len(), times, indexes).map_err(Error::table("read"))?;
-        Ok(Self { rows, ..of })
+        Ok(Self { places_in_part: rows, ..of })
     }
 
     fn of(height: usize, times: &Column, indexes: &Column) -> PolarsResult<Self> {
@@ -59,7 +59,7 @@ impl Rows {
             times: times.cast(&DataType::Int64)?.i64()?.rechunk().into_owned(),
             indexes: indexes.cast(&DataType::UInt32)?.u32()?.rechunk().into_owned(),
             height,
-            rows: Vec::new(),
+            places_in_part: Vec::new(),
         })
     }
 
@@ -101,7 +101,7 @@ impl Rows {
     /// Where in the part they are; nothing when they are of no part.
     #[must_use]
     pub fn places(&self) -> &[u32] {
-        &self.rows
+        &self.places_in_part
     }
 
     /// A column of codes, of all rows of the part.
@@ -131,7 +131,7 @@ impl<'r> Row<'r> {
     pub fn text(self, column: &str) -> Option<&'r str> {
         match self.rows.column(column)? {
             Texts::Text(texts) => texts.get(self.number),
-            Texts::Coded(coded) => coded.at(self.rows.rows[self.number]),
+            Texts::Coded(coded) => coded.at(self.rows.places_in_part[self.number]),
             Texts::Flag(_) => None,
         }
     }

@@ -124,7 +124,6 @@ impl<'p> Batch<'p> {
                 let resource = if is_per_resource { self.of(hit.target).hash } else { 0 };
                 runs.entry((self.kind(hit.number), resource)).or_default().push(hit);
             }
-            #[expect(clippy::iter_over_hash_type, reason = "groups come out the same in any order")]
             for mut hits in runs.into_values() {
                 let like = self.hit(&hits[0]);
                 let resource = like.target.filter(|_| is_per_resource);

@@ -164,7 +164,7 @@ struct Truth {
 /// A test on more values than this is left to single rows.
 const MANY: usize = 1_000;
 
-impl<'i> Look<'i> {
+impl Look<'_> {
     /// Everything that is left to do in the part, in order of rows.
     pub(super) fn candidates(&self) -> Vec<Candidate> {
         let (combinations, first_rows) = self.combinations();

@@ -233,7 +233,7 @@ mod tests {
         fn leaf<'v>(value: &'v Value, found: &mut Vec<EventValue<'v>>) {
             match value {
                 Value::Array(items) if items.is_empty() => {
-                    found.push(EventValue::Array(Vec::new()))
+                    found.push(EventValue::Array(Vec::new()));
                 }
                 Value::Array(items) => items.iter().for_each(|item| leaf(item, found)),
                 Value::Object(_) => found.push(EventValue::Str(value.to_string().into())),

@@ -91,10 +91,8 @@ impl Archive<'_> {
             let texts = Texts::new(row);
             for candidate in candidates {
                 let rule = &rules.events[candidate.rule as usize];
-                let known = match candidate.is_hit {
-                    true => Known::True,
-                    false => look.settle(candidate, &texts),
-                };
+                let known =
+                    if candidate.is_hit { Known::True } else { look.settle(candidate, &texts) };
                 if known == Known::True || (known == Known::Maybe && rule.test.hits(&event)) {
                     hits.push((number, rule));
                 }

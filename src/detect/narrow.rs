@@ -167,49 +167,49 @@ impl Atom {
     }
 
     /// For a column that is JSON.
-    pub(super) fn passes_in(&self, text: Option<&Json<'_>>) -> Known {
-        let Some(text) = text else { return self.passes(None).into() };
+    pub(super) fn passes_in(&self, json: Option<&Json<'_>>) -> Known {
+        let Some(json) = json else { return self.passes(None).into() };
         let has = |word: &Finder<'_>, is_lower: bool| {
-            word.find(if is_lower { text.lower() } else { text.json.as_bytes() }).is_some()
+            word.find(if is_lower { json.lower() } else { json.text.as_bytes() }).is_some()
         };
-        if text.json == "null" {
+        if json.text == "null" {
             let null = self.path.is_empty().then_some(&EventValue::Null);
             return self.passes(null).into();
         }
         match &self.clue {
-            Some(clue) if text.is_plain() && !clue.words.iter().any(|w| has(w, clue.is_lower)) => {
+            Some(clue) if json.is_plain() && !clue.words.iter().any(|w| has(w, clue.is_lower)) => {
                 clue.without.into()
             }
             _ if self.is_computed => Known::Maybe,
             _ if self.path.is_empty() => {
-                self.passes(Some(&EventValue::Str(Cow::Borrowed(text.json)))).into()
+                self.passes(Some(&EventValue::Str(Cow::Borrowed(json.text)))).into()
             }
-            _ => self.passes(inside(text.json, &self.path).as_ref()).into(),
+            _ => self.passes(inside(json.text, &self.path).as_ref()).into(),
         }
     }
 }
 
 /// A JSON text, and what is known of it once somebody asked.
 pub(super) struct Json<'t> {
-    json: &'t str,
+    text: &'t str,
     is_plain: OnceCell<bool>,
     lower: OnceCell<Vec<u8>>,
 }
 
 impl<'t> Json<'t> {
-    pub(super) fn new(json: &'t str) -> Self {
-        Self { json, is_plain: OnceCell::new(), lower: OnceCell::new() }
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, is_plain: OnceCell::new(), lower: OnceCell::new() }
     }
 
     /// Whether a word that is in a value is so in its spelling, in any case: nothing is escaped, and letters have two.
     fn is_plain(&self) -> bool {
         let is_plain =
-            || self.json.is_ascii() && memchr::memchr(b'\\', self.json.as_bytes()).is_none();
+            || self.text.is_ascii() && memchr::memchr(b'\\', self.text.as_bytes()).is_none();
         *self.is_plain.get_or_init(is_plain)
     }
 
     fn lower(&self) -> &[u8] {
-        self.lower.get_or_init(|| self.json.to_ascii_lowercase().into_bytes())
+        self.lower.get_or_init(|| self.text.to_ascii_lowercase().into_bytes())
     }
 }
 
