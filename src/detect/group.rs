@@ -506,8 +506,10 @@ mod tests {
                 "userIdentity": {"type": "IAMUser", "userName": "x", "accountId": "111122223333"},
                 "requestParameters": {"name": format!("thing-{number}")},
             });
-            if *outcome == Outcome::Denied {
-                record["errorCode"] = json!("AccessDenied");
+            match outcome {
+                Outcome::Denied => record["errorCode"] = json!("AccessDenied"),
+                Outcome::DryRun => record["errorCode"] = json!("Client.DryRunOperation"),
+                _ => {}
             }
             record
         });
