@@ -235,6 +235,40 @@ fn checking_finds_the_known_faults_of_public_rules() {
     assert!(remarks.iter().all(|r| !r.is_error), "all of them can be used");
 }
 
+#[test]
+fn checking_finds_nothing_in_the_pack_and_asks_no_more_of_parts_than_they_need() {
+    let pack = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/detect/pack");
+    assert_eq!(check(&[pack]).unwrap(), []);
+    let part = detection("part", "eventName: GetThing").replace("level: low\n", "");
+    let whole = correlation(
+        "whole",
+        "type: event_count, rules: [part], group-by: [sourceIPAddress], timespan: 1h, condition: {gte: 3}",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let told = |text: &str| {
+        fs::write(dir.path().join("a.yml"), text).unwrap();
+        let remarks = check(&[dir.path().to_owned()]).unwrap();
+        let told = remarks.into_iter().map(|r| format!("{} {}", r.line, r.text));
+        told.collect::<Vec<_>>()
+    };
+    let of_whole =
+        ["no description", "no falsepositives", "no id", "no tag of an ATT&CK technique"];
+    let first = part.lines().count() + 2;
+    let wanted = of_whole.map(|lack| format!("{first} {lack}"));
+    assert_eq!(told(&format!("{part}---\n{whole}")), wanted);
+    let alone = told(&part);
+    assert!(alone.contains(&"1 no level (it is taken as informational)".to_owned()), "{alone:?}");
+    let old = part.replace("condition: s", "condition: s | count() > 5");
+    assert_eq!(
+        told(&old),
+        [
+            "6 Condition parse error at 1:3: expected EOI, or_op, or and_op; aggregations behind `|` are correlations since Sigma 2"
+        ]
+    );
+    let expanded = told(&part.replace("eventName:", "'eventName|expand':"));
+    assert!(expanded.iter().any(|text| text.contains("%placeholders%")), "{expanded:?}");
+}
+
 /// Hits of the rules of SigmaHQ over invictus, by title.
 fn hits_on_invictus(rules: &Path) -> Option<(Analysis, Rules)> {
     let archive = shared_data("invictus/CloudTrail")?;
