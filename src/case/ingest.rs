@@ -26,6 +26,8 @@ const PART_SHARE: usize = 8;
 /// Text that is held whole takes some ten times its size while it is read: itself, its structure and what
 /// the parser makes room for. What is larger than this share of a worker's memory is read in pieces.
 const WINDOW_SHARE: usize = 64;
+/// Up to the size of a usual file it may be twice that share: reading in pieces takes nearly twice the time.
+const USUAL_BYTES: usize = 4 << 20;
 const WINDOW_LEAST: usize = 2 << 20;
 /// What is far away is read ahead of the workers, and takes this share of all memory from them. An
 /// object is held about four times on its way: by the connection, in pieces, whole, and as free memory
@@ -115,7 +117,7 @@ pub fn ingest(
     let is_far = todo.plan.requests != archive::Requests::default();
     let ahead_bytes = if is_far { options.memory_bytes / AHEAD_SHARE } else { 0 };
     let worker_bytes = (options.memory_bytes - ahead_bytes) / pool.current_num_threads().max(1);
-    let window_bytes = options.caps.window_bytes.min(worker_bytes / WINDOW_SHARE).max(WINDOW_LEAST);
+    let window_bytes = options.caps.window_bytes.min(share(worker_bytes)).max(WINDOW_LEAST);
     let inputs = std::mem::take(&mut todo.inputs);
     let ahead_bytes = (ahead_bytes / AHEAD_HELD) as u64;
     let window = Window { file_bytes: window_bytes as u64, ahead_bytes };
@@ -139,6 +141,12 @@ pub fn ingest(
         return Err(Error::Stopped);
     }
     run.finish(before.as_ref(), &todo)
+}
+
+/// How much text a worker may hold whole.
+fn share(worker_bytes: usize) -> usize {
+    let share = worker_bytes / WINDOW_SHARE;
+    share.max(USUAL_BYTES.min(2 * share))
 }
 
 /// Which inputs are to be read.
