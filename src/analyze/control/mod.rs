@@ -34,10 +34,16 @@ pub(super) fn all(
 ) -> PolarsResult<Vec<Control>> {
     let mut controls: Vec<Control> = CONTROLS.iter().map(|of| empty(of, findings)).collect();
     tally(marked(events), &mut controls, |of| !is_login(of))?;
-    tally(logins(events), &mut controls, is_login)?;
+    // What takes JSON to tell is looked for only where there is any of it.
+    let has_logins = any(events, col("event_name").eq(lit(LOGIN)))?;
+    if has_logins {
+        tally(logins(events), &mut controls, is_login)?;
+    }
     let at_ends = events.clone().filter(is_end(&controls));
     show(marked(&at_ends), &mut controls, |of| !is_login(of))?;
-    show(logins(&at_ends), &mut controls, is_login)?;
+    if has_logins {
+        show(logins(&at_ends), &mut controls, is_login)?;
+    }
     let mut watches = watch::all(events)?;
     for (number, (of, control)) in CONTROLS.iter().zip(&mut controls).enumerate() {
         control.watch = watches.remove(&number).unwrap_or_default();
@@ -48,6 +54,10 @@ pub(super) fn all(
 
 fn is_login(of: &Definition) -> bool {
     matches!(of.counts, Counts::LoginWithoutSecondFactor)
+}
+
+fn any(events: &LazyFrame, is: Expr) -> PolarsResult<bool> {
+    Ok(collect(events.clone().filter(is).select([col("event_time")]).limit(1))?.height() > 0)
 }
 
 fn empty(of: &Definition, findings: &[Finding]) -> Control {
@@ -154,12 +164,9 @@ fn judge(
     archive: &Archive<'_>,
     events: &LazyFrame,
 ) -> PolarsResult<()> {
-    let any = |is: Expr| -> PolarsResult<bool> {
-        Ok(collect(events.clone().filter(is).select([col("event_time")]).limit(1))?.height() > 0)
-    };
     let mut blind = archive.blind(of);
     let limits = archive.limits(of);
-    if control.events == 0 && of.service == "kms" && !any(col("service").eq(lit("kms")))? {
+    if control.events == 0 && of.service == "kms" && !any(events, col("service").eq(lit("kms")))? {
         blind.push("There is no call of KMS at all: a trail can be told to leave that service out, and whether this one was, the archive does not say.".to_owned());
     }
     if control.events == 0 {
@@ -172,7 +179,7 @@ fn judge(
             .notes
             .push("Its findings are of calls that the benchmark does not count.".to_owned());
     }
-    if matches!(of.counts, Counts::Refused) && !any(col("read_only").eq(lit(true)))? {
+    if matches!(of.counts, Counts::Refused) && !any(events, col("read_only").eq(lit(true)))? {
         control
             .notes
             .push("No call that only reads was recorded: refusals of such are missing.".to_owned());

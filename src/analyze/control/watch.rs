@@ -1,6 +1,7 @@
 //! Metric filters and alarms that were made or taken away while the archive was written, and which controls each was
 //! for: a filter is tried on the calls of a control, and an alarm is for what the filter of its metric counts.
 
+use super::any;
 use super::benchmark::{CONTROLS, harmless};
 use crate::analyze::collect;
 use crate::case::{Row, Rows};
@@ -39,6 +40,10 @@ struct Watching {
 }
 
 pub(super) fn all(events: &LazyFrame) -> PolarsResult<Watches> {
+    // An alarm is for nothing that is known here before a filter is.
+    if !any(events, col("event_name").eq(lit("PutMetricFilter")))? {
+        return Ok(Watches::new());
+    }
     let name = |names: &[&str]| {
         let names = Series::new("names".into(), names);
         col("event_name").is_in(lit(names).implode(false), false)
