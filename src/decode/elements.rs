@@ -1,14 +1,19 @@
-//! The records of a plain trail file, one at a time: each is checked right before it is read, while
-//! it is in the nearest cache, and what stands before damage is read without a second thought.
+//! The records of a plain trail file, one at a time: each is read while it is checked, in one pass and
+//! while it is in the nearest cache, and what stands before damage is read without a second thought.
 
+use super::container::KEYS_MAX;
 use super::grammar::{Grammar, Spans};
 use super::parser::Fault;
-use super::walk::Cursor;
+use super::record::{Field, Nested, Record};
+use super::walk::{Cursor, Value};
+use crate::model::RejectReason;
 
 /// How a plain trail file begins.
 pub(super) const HEAD: &[u8] = b"{\"Records\":[";
 /// Structurals of it.
 const HEAD_STRUCTURALS: usize = 4;
+/// Levels around an element, and around its members.
+const DEPTH: usize = 2;
 
 /// Why and where reading stopped.
 pub(super) struct Stop {
@@ -20,14 +25,26 @@ pub(super) struct Stop {
 pub(super) struct Elements<'a> {
     grammar: Grammar<'a>,
     spans: &'a Spans,
-    /// At the element in hand.
+    /// At the element in hand, or behind it where it was read.
     pub(super) cursor: Cursor<'a>,
+    element: usize,
     next: usize,
+    identity: Repeated<'a>,
+    tls: Repeated<'a>,
+}
+
+/// An object that stood in the last record that had one under this key: clients go on as who they are, so most of
+/// these come again, and equal bytes need not be checked twice.
+#[derive(Default)]
+struct Repeated<'a> {
+    raw: &'a [u8],
+    structurals: usize,
 }
 
 impl<'a> Elements<'a> {
     pub(super) fn new(grammar: Grammar<'a>, spans: &'a Spans, cursor: Cursor<'a>) -> Self {
-        Self { grammar, spans, cursor, next: HEAD_STRUCTURALS }
+        let (identity, tls) = (Repeated::default(), Repeated::default());
+        Self { grammar, spans, cursor, element: 0, next: HEAD_STRUCTURALS, identity, tls }
     }
 
     /// Goes on to the next element; whether there is one.
@@ -40,13 +57,107 @@ impl<'a> Elements<'a> {
                 _ => return Err(self.stop(self.grammar.fault("comma or bracket expected", at), at)),
             }
         }
-        let backslash = self.grammar.backslash();
-        match self.grammar.value(at, 2, self.spans) {
-            Ok(next) => self.next = next,
-            Err(fault) => return Err(self.stop(fault, at)),
-        }
-        self.cursor.go_to(at, backslash != self.grammar.backslash());
+        self.element = at;
         Ok(true)
+    }
+
+    /// Reads the element as the record at place `index`: `None` where it is none on the face of it.
+    pub(super) fn read(
+        &mut self,
+        index: u32,
+        record: &mut Record<'a>,
+    ) -> Result<Option<Result<(), RejectReason>>, Stop> {
+        record.begin(index);
+        let read = match self.members(record) {
+            Ok(Some(next)) => {
+                self.next = next;
+                Some(record.end())
+            }
+            Ok(None) => {
+                self.check()?;
+                None
+            }
+            Err(fault) => return Err(self.stop(fault, self.element)),
+        };
+        Ok(read)
+    }
+
+    /// The element as it stands in the file, once it was read.
+    pub(super) fn raw(&self) -> &'a [u8] {
+        self.cursor.between(self.element, self.next)
+    }
+
+    /// Checks the element as such and puts the cursor in front of it.
+    pub(super) fn check(&mut self) -> Result<(), Stop> {
+        match self.grammar.value(self.element, DEPTH, Some(self.spans)) {
+            Ok(next) => self.next = next,
+            Err(fault) => return Err(self.stop(fault, self.element)),
+        }
+        self.cursor.go_to(self.element, true);
+        Ok(())
+    }
+
+    /// Checks and reads the members of an object; the structural behind it.
+    fn members(&mut self, record: &mut Record<'a>) -> Result<Option<usize>, Fault> {
+        let mut at = self.element + 1;
+        let is_object = self.grammar.byte(self.element) == b'{' && self.grammar.byte(at) != b'}';
+        if !is_object || self.grammar.max_depth() <= DEPTH {
+            return Ok(None);
+        }
+        for _ in 0..KEYS_MAX {
+            let next = if let Some((key, text, raw)) = self.grammar.plain_member(at) {
+                record.member(Field::of(key), key, Value::String(text), raw);
+                at + 3
+            } else {
+                self.member(record, at)?
+            };
+            match self.grammar.byte(next) {
+                b',' => at = next + 1,
+                b'}' => return Ok(Some(next + 1)),
+                _ => return Err(self.grammar.fault("comma or closing bracket expected", next)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Checks any member and hands it to the record; the structural behind it.
+    fn member(&mut self, record: &mut Record<'a>, at: usize) -> Result<usize, Fault> {
+        let backslash = self.grammar.backslash();
+        let value = self.grammar.key(at)?;
+        self.cursor.go_to(at, backslash != self.grammar.backslash());
+        let key = self.cursor.key();
+        let field = Field::of(key);
+        if !matches!(self.grammar.byte(value), b'{' | b'[') {
+            let next = self.grammar.value(value, DEPTH + 1, None)?;
+            self.cursor.go_to(value, backslash != self.grammar.backslash());
+            record.member(field, key, self.cursor.peek(), self.cursor.raw_value());
+            return Ok(next);
+        }
+        let next = self.nested(value, field)?;
+        if field == Some(Field::RESOURCES) {
+            record.take_names(self.cursor.clone());
+        }
+        // A record takes it as it stands, whatever is in it.
+        record.member(field, key, Value::Object { len: 0 }, self.cursor.between(value, next));
+        Ok(next)
+    }
+
+    /// Checks the object or list at the cursor; the structural behind it.
+    fn nested(&mut self, at: usize, field: Option<Field>) -> Result<usize, Fault> {
+        let repeated = match field {
+            Some(Field::Json(Nested::UserIdentity)) => &mut self.identity,
+            Some(Field::Json(Nested::TlsDetails)) => &mut self.tls,
+            Some(Field::RESOURCES) => return self.grammar.value(at, DEPTH + 1, Some(self.spans)),
+            _ => return self.grammar.value(at, DEPTH + 1, None),
+        };
+        if !repeated.raw.is_empty() && self.cursor.starts_with(repeated.raw) {
+            let next = at + repeated.structurals;
+            self.grammar.pass(next);
+            return Ok(next);
+        }
+        let next = self.grammar.value(at, DEPTH + 1, None)?;
+        *repeated = Repeated { raw: self.cursor.between(at, next), structurals: next - at };
+        Ok(next)
     }
 
     /// What stands behind the list: the end, or further members that hold no records.
@@ -57,7 +168,7 @@ impl<'a> Elements<'a> {
                 b',' => self.grammar.key(at + 1),
                 _ => Err(self.grammar.fault("comma or brace expected", at)),
             };
-            let value = member.and_then(|member| self.grammar.value(member, 1, self.spans));
+            let value = member.and_then(|member| self.grammar.value(member, 1, None));
             at = value.map_err(|fault| self.stop(fault, at))?;
         }
         self.grammar.end(at + 1).map_err(|fault| self.stop(fault, at + 1))

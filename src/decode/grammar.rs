@@ -7,7 +7,7 @@ use std::cell::Cell;
 /// By structural: for an opening bracket, the structural that closes it and how many members or
 /// elements stand between. Other places hold what an earlier document left there.
 ///
-/// Cells, because a cursor over one record reads them while the next is being checked.
+/// Cells, because a cursor over one value reads them while the next is being checked.
 #[derive(Default)]
 pub(super) struct Spans {
     spans: Vec<Cell<Span>>,
@@ -47,6 +47,7 @@ pub(super) struct Open {
 }
 
 pub(super) struct Grammar<'a> {
+    text: &'a str,
     raw: &'a [u8],
     structurals: &'a [u32],
     max_depth: usize,
@@ -63,20 +64,52 @@ impl<'a> Grammar<'a> {
         open: &'a mut Vec<Open>,
     ) -> Self {
         let raw = text.as_bytes();
-        let mut it = Self { raw, structurals, max_depth, open, backslash: 0 };
+        let mut it = Self { text, raw, structurals, max_depth, open, backslash: 0 };
         it.find_backslash(0);
         it
     }
 
     /// Checks the whole document and fills `spans`.
     pub(super) fn document(mut self, spans: &Spans) -> Result<(), Fault> {
-        let end = self.value(0, 0, spans)?;
+        let end = self.value(0, 0, Some(spans))?;
         self.end(end)
     }
 
     /// Where the first backslash stands that was not yet passed.
     pub(super) fn backslash(&self) -> usize {
         self.backslash
+    }
+
+    pub(super) fn max_depth(&self) -> usize {
+        self.max_depth
+    }
+
+    /// Checks a member at a structural whose value is a string without escapes, as most are: key, text, and
+    /// the text in its quotes. `None` where it is something else, be it sound or not.
+    #[inline]
+    pub(super) fn plain_member(&self, i: usize) -> Option<(&'a str, &'a str, &'a [u8])> {
+        let [key, colon, value, next] =
+            self.structurals.get(i..)?.first_chunk::<4>()?.map(|at| at as usize);
+        let quote = |at: usize| self.raw.get(at) == Some(&b'"');
+        let is_plain = next <= self.backslash
+            && quote(key)
+            && quote(colon - 1)
+            && self.raw[colon] == b':'
+            && quote(value)
+            && quote(next - 1);
+        if !is_plain {
+            return None;
+        }
+        let key = self.text.get(key + 1..colon - 1)?;
+        Some((key, self.text.get(value + 1..next - 1)?, self.raw.get(value..next)?))
+    }
+
+    /// Steps over what is known to be sound, up to a structural.
+    pub(super) fn pass(&mut self, next: usize) {
+        let end = self.offset(next);
+        if self.backslash < end {
+            self.find_backslash(end);
+        }
     }
 
     /// Nothing may stand at this structural.
@@ -88,13 +121,13 @@ impl<'a> Grammar<'a> {
         }
     }
 
-    /// Checks the value at a structural, `depth` levels down, and fills `spans` for what is in it.
-    /// Returns the structural behind it.
+    /// Checks the value at a structural, `depth` levels down, and fills `spans` for what is in it, where
+    /// somebody will go into it: they are far larger than a near cache. Returns the structural behind it.
     pub(super) fn value(
         &mut self,
         mut i: usize,
         depth: usize,
-        spans: &Spans,
+        spans: Option<&Spans>,
     ) -> Result<usize, Fault> {
         self.open.clear();
         loop {
@@ -141,8 +174,10 @@ impl<'a> Grammar<'a> {
                         break;
                     }
                     (b'}', true) | (b']', false) => {
-                        let span = Span { close: i as u32, count: top.count };
-                        spans.spans[top.structural as usize].set(span);
+                        if let Some(Spans { spans }) = spans {
+                            let span = Span { close: i as u32, count: top.count };
+                            spans[top.structural as usize].set(span);
+                        }
                         self.open.pop();
                         i += 1;
                     }

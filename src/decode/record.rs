@@ -12,7 +12,7 @@ const NAMES_IN_ANY_CASE: usize = 3;
 /// The field of a key as CloudTrail spells it, and of one that is spelled in another case.
 macro_rules! keys {
     ($($key:literal => $field:expr,)+) => {
-        fn of(key: &str) -> Option<Self> {
+        pub(super) fn of(key: &str) -> Option<Self> {
             Some(match key { $($key => $field,)+ _ => return None })
         }
 
@@ -58,13 +58,17 @@ macro_rules! text_fields {
             pub raw: &'a [u8],
             /// Keys that stood in it more than once; the last one counts.
             pub duplicate_keys: u32,
+            /// What is known of its time while it is read.
+            time: Time,
         }
 
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[allow(non_camel_case_types, reason = "named after the fields they stand for")]
-        enum Field { $($field,)+ Time, Bool(Flag), Json(Nested) }
+        pub(super) enum Field { $($field,)+ Time, Bool(Flag), Json(Nested) }
 
         impl Field {
+            pub(super) const RESOURCES: Self = Self::Json(Nested::Resources);
+
             keys! {
                 $($key => Self::$field,)+
                 "eventTime" => Self::Time,
@@ -114,13 +118,13 @@ text_fields! {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flag {
+pub(super) enum Flag {
     ReadOnly,
     ManagementEvent,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Nested {
+pub(super) enum Nested {
     UserIdentity,
     RequestParameters,
     ResponseElements,
@@ -141,42 +145,53 @@ impl<'a> Record<'a> {
             cursor.raw_value();
             return Err(RejectReason::NotARecord);
         };
-        self.clear(index);
-        let mut time = Time::Missing;
+        self.begin(index);
         cursor.enter();
         if len == 0 {
             cursor.leave_empty();
         }
         for _ in 0..len {
             let key = cursor.key();
-            self.read_field(Field::of(key), key, &mut time, cursor);
+            let field = Field::of(key);
+            self.member_at(field, key, cursor);
             cursor.separator();
         }
-        self.take_time(time)
+        self.end()
     }
 
+    /// Takes the value at the cursor and steps over it.
+    fn member_at(&mut self, field: Option<Field>, key: &'a str, cursor: &mut Cursor<'a>) {
+        if field == Some(Field::RESOURCES) {
+            self.take_names(cursor.clone());
+        }
+        let value = cursor.peek();
+        self.member(field, key, value, cursor.raw_value());
+    }
+
+    /// Takes a value, which stands in the file as `raw`.
     #[inline]
-    fn read_field(
+    pub(super) fn member(
         &mut self,
         field: Option<Field>,
         key: &'a str,
-        time: &mut Time,
-        cursor: &mut Cursor<'a>,
+        value: Value<'a>,
+        raw: &'a [u8],
     ) {
         match field {
-            None => self.keep_raw(key, cursor),
+            None => self.keep_raw(key, raw),
             Some(Field::Time) => {
-                self.duplicate_keys += u32::from(!matches!(*time, Time::Missing));
-                *time = self.read_time(key, cursor);
+                self.duplicate_keys += u32::from(!matches!(self.time, Time::Missing));
+                self.time = self.take_time(key, value, raw);
             }
-            Some(Field::Bool(flag)) => self.read_flag(flag, key, cursor),
-            Some(Field::Json(nested)) => self.read_nested(nested, cursor),
-            Some(field) => self.read_text(field, key, cursor),
+            Some(Field::Bool(flag)) => self.take_flag(flag, key, value, raw),
+            Some(Field::Json(nested)) => self.take_nested(nested, raw),
+            Some(field) => self.take_text(field, key, value, raw),
         }
     }
 
-    fn take_time(&mut self, time: Time) -> Result<(), RejectReason> {
-        match time {
+    /// All members were read.
+    pub(super) fn end(&mut self) -> Result<(), RejectReason> {
+        match self.time {
             Time::At(micros) => self.event_time = micros,
             Time::Missing => return Err(RejectReason::MissingEventTime),
             Time::Bad => return Err(RejectReason::BadEventTime),
@@ -205,22 +220,23 @@ impl<'a> Record<'a> {
         cursor: &mut Cursor<'a>,
     ) -> Result<(), RejectReason> {
         let Value::Object { len } = cursor.peek() else { return Err(RejectReason::NotARecord) };
-        self.clear(index);
-        let (mut time, mut whole) = (Time::Missing, Self::default());
+        self.begin(index);
+        let mut whole = Self::default();
         cursor.enter();
         for _ in 0..len {
             let key = cursor.key();
-            whole.keep_raw(key, &mut cursor.clone());
-            self.read_field(Field::in_any_case(key), key, &mut time, cursor);
+            whole.keep_raw(key, cursor.clone().raw_value());
+            self.member_at(Field::in_any_case(key), key, cursor);
             cursor.separator();
         }
         whole.extra.push(("eventTime", b"null"));
         self.extra = whole.extra;
         self.duplicate_keys = whole.duplicate_keys;
-        self.take_time(time)
+        self.end()
     }
 
-    fn clear(&mut self, index: u32) {
+    /// Empty again, for the record at this place.
+    pub(super) fn begin(&mut self, index: u32) {
         let (mut arns, mut extra) =
             (std::mem::take(&mut self.resource_arns), std::mem::take(&mut self.extra));
         arns.clear();
@@ -228,8 +244,7 @@ impl<'a> Record<'a> {
         *self = Self { index, resource_arns: arns, extra, ..Self::default() };
     }
 
-    fn keep_raw(&mut self, key: &'a str, cursor: &mut Cursor<'a>) {
-        let raw = cursor.raw_value();
+    fn keep_raw(&mut self, key: &'a str, raw: &'a [u8]) {
         let repeated = self.set_extra(key, raw);
         self.duplicate_keys += u32::from(repeated);
     }
@@ -254,34 +269,23 @@ impl<'a> Record<'a> {
         self.extra.len() < before
     }
 
-    fn read_text(&mut self, field: Field, key: &'a str, cursor: &mut Cursor<'a>) {
-        let value = cursor.peek();
-        let raw = if let Value::String(_) = value {
-            cursor.skip_scalar();
-            None
-        } else {
-            Some(cursor.raw_value())
-        };
-        let text = match (value, raw) {
-            (Value::String(s), _) => Some(s),
+    #[inline]
+    fn take_text(&mut self, field: Field, key: &'a str, value: Value<'a>, raw: &'a [u8]) {
+        let (text, is_exact) = match value {
+            Value::String(text) => (Some(text), true),
             // A number where text belongs (account ids, mostly) is taken as its digits, and the
             // spelling kept.
-            (Value::Number(digits), _) => Some(digits),
-            _ => None,
+            Value::Number(digits) => (Some(digits), false),
+            _ => (None, false),
         };
-        let was_odd = match raw {
-            Some(raw) => self.set_extra(key, raw),
-            None => self.forget_extra(key),
-        };
+        let was_odd = if is_exact { self.forget_extra(key) } else { self.set_extra(key, raw) };
         let slot = self.text(field).expect("every text field has a slot");
         let repeated = was_odd || slot.is_some();
         *slot = text;
         self.duplicate_keys += u32::from(repeated);
     }
 
-    fn read_flag(&mut self, flag: Flag, key: &'a str, cursor: &mut Cursor<'a>) {
-        let value = cursor.peek();
-        let raw = cursor.raw_value();
+    fn take_flag(&mut self, flag: Flag, key: &'a str, value: Value<'a>, raw: &'a [u8]) {
         let (known, exact) = match value {
             Value::Bool(b) => (Some(b), true),
             Value::String(s) if s.eq_ignore_ascii_case("true") => (Some(true), false),
@@ -300,9 +304,7 @@ impl<'a> Record<'a> {
         self.duplicate_keys += u32::from(repeated);
     }
 
-    fn read_time(&mut self, key: &'a str, cursor: &mut Cursor<'a>) -> Time {
-        let value = cursor.peek();
-        let raw = cursor.raw_value();
+    fn take_time(&mut self, key: &'a str, value: Value<'a>, raw: &'a [u8]) -> Time {
         let micros = match value {
             Value::String(text) => match canonical_time(text.as_bytes()) {
                 Some(micros) => {
@@ -322,11 +324,7 @@ impl<'a> Record<'a> {
         micros.map_or(Time::Bad, Time::within)
     }
 
-    fn read_nested(&mut self, nested: Nested, cursor: &mut Cursor<'a>) {
-        let raw = match nested {
-            Nested::Resources => self.read_resources(cursor),
-            _ => cursor.raw_value(),
-        };
+    fn take_nested(&mut self, nested: Nested, raw: &'a [u8]) {
         let slot = match nested {
             Nested::UserIdentity => &mut self.user_identity,
             Nested::RequestParameters => &mut self.request_parameters,
@@ -345,16 +343,17 @@ impl<'a> Record<'a> {
         self.duplicate_keys += u32::from(repeated);
     }
 
-    /// Walks `resources` for the names, then returns its bytes like any other nested value.
-    fn read_resources(&mut self, cursor: &mut Cursor<'a>) -> &'a [u8] {
+    /// The names in the `resources` at the cursor.
+    pub(super) fn take_names(&mut self, mut cursor: Cursor<'a>) {
         self.resource_arns.clear();
-        cursor.members(&["ARN", "ARNPrefix", "arn"], |name| self.resource_arns.push(name))
+        cursor.members(&["ARN", "ARNPrefix", "arn"], |name| self.resource_arns.push(name));
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 enum Time {
     At(i64),
+    #[default]
     Missing,
     Bad,
 }

@@ -297,7 +297,7 @@ impl<'p, S: Sink> Pass<'p, S> {
         let read = parser.elements(raw, |elements| {
             let mut record = Record::default();
             while elements.step()? {
-                reader.unit(&mut elements.cursor, &mut record, nested);
+                reader.element(elements, &mut record, nested)?;
             }
             Ok(())
         });

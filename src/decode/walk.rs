@@ -48,6 +48,17 @@ impl<'a> Cursor<'a> {
         self.escapes = escapes;
     }
 
+    /// Whether these bytes stand at the cursor.
+    pub(super) fn starts_with(&self, bytes: &[u8]) -> bool {
+        self.raw.as_bytes()[self.mark()..].starts_with(bytes)
+    }
+
+    /// The bytes of an object or list, from its bracket to the structural behind it.
+    pub(super) fn between(&self, structural: usize, next: usize) -> &'a [u8] {
+        let [start, end] = [structural, next - 1].map(|at| self.structurals[at] as usize);
+        &self.raw.as_bytes()[start..=end]
+    }
+
     #[inline]
     pub(super) fn peek(&self) -> Value<'a> {
         let at = self.mark();
