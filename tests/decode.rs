@@ -163,6 +163,73 @@ proptest! {
     }
 }
 
+/// Everything that was read of each record.
+#[derive(Default)]
+struct Printed(Vec<String>);
+
+impl Sink for Printed {
+    fn record(&mut self, record: &Record<'_>) {
+        self.0.push(format!("{record:?}"));
+    }
+}
+
+/// Members as trail files have them, and as they could have them: escapes, white space, other types.
+const MEMBERS: [&str; 24] = [
+    r#""eventTime":"2024-05-03T10:00:00Z""#,
+    r#""eventTime":"2024-05-03T10:00:00Z""#,
+    r#""eventTime" : "2024-05-03T12:00:00+02:00" "#,
+    r#""eventTime":1714730400"#,
+    r#""eventName":"GetObject""#,
+    r#""event\u004eame":"Get\u004fbject""#,
+    r#""eventVersion":"1.\u0031""#,
+    r#""awsRegion":7"#,
+    r#""userAgent":null"#,
+    r#""readOnly":true"#,
+    r#""readOnly":"false""#,
+    r#""userIdentity":{"type":"Root","x":[1,{"y":"a\"\\b"}]}"#,
+    r#""userIdentity":{"type":"Root","x":[1,{"y":"a\"\\b"}]}"#,
+    r#""userIdentity":{"type":"Root"}"#,
+    r#""userIdentity" : { "type" : "Root" } "#,
+    r#""userIdentity":null"#,
+    r#""tlsDetails":[{"tlsVersion":"TLSv1.3"}]"#,
+    r#""tlsDetails":"""#,
+    r#""resources":[{"ARN":"arn:\u0031","type":"a"},{"ARNPrefix":"p"},[]]"#,
+    r#""resources":{"ARN":"arn:2"}"#,
+    r#""resources":null"#,
+    r#""responseElements":{"a":[{}],"b":-1e3}"#,
+    r#""new\nField":[[]]"#,
+    r#""newField":{}"#,
+];
+
+/// A plain trail file is read while it is checked, any other document afterwards.
+#[test]
+fn a_plain_trail_file_is_read_like_any_document() {
+    let mut random = 1u64;
+    let mut below = |end: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 33) as usize % end
+    };
+    let mut read = 0;
+    for _ in 0..3_000 {
+        let mut record = || {
+            let members: Vec<_> =
+                (0..4 + below(9)).map(|_| MEMBERS[below(MEMBERS.len())]).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        let records = [record(), record(), record()].join(",");
+        let [plain, other] = ["", "\"before\":0,"].map(|before| {
+            let (mut printed, mut scratch) = (Printed::default(), Scratch::default());
+            let text = format!("{{{before}\"Records\":[{records}],\"after\":[{{}}]}}");
+            let decoded = decode(text.as_bytes(), &Caps::default(), &mut scratch, &mut printed);
+            let told = (decoded.seen, decoded.duplicate_keys, decoded.rejected);
+            (printed.0, told)
+        });
+        assert_eq!(plain, other, "{records}");
+        read += plain.0.len();
+    }
+    assert!(read > 3_000, "{read}");
+}
+
 /// Found by fuzzing.
 #[test]
 fn what_stands_around_damage_is_read_and_the_damage_told() {

@@ -150,7 +150,11 @@ impl Builder {
         for (name, Dict { values, codes }) in identity::NAMES.into_iter().zip(of_value) {
             let of_rows = identity.codes.iter();
             column.codes.clear();
-            column.codes.extend(of_rows.map(|&c| codes.get(c as usize).copied().unwrap_or(NULL)));
+            if values.len() == 0 {
+                column.codes.resize(identity.codes.len(), NULL);
+            } else {
+                column.codes.extend(of_rows.map(|&c| codes.get(c as usize).map_or(NULL, |&c| c)));
+            }
             column.values = values;
             push(name, &column);
         }

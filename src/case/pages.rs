@@ -199,18 +199,10 @@ impl ListPages {
 /// The pages of a dictionary column: its values, then its codes.
 pub(super) fn of_dict(dict: &Dict) -> Vec<CompressedPage> {
     let mut page = Vec::new();
-    let rows = dict.codes.len();
-    // One too many, so that the last can be written before it is known to be none.
-    let (mut codes, mut present) = (vec![0; rows + 1], 0);
-    for &code in &dict.codes {
-        codes[present] = code;
-        present += usize::from(code != NULL);
-    }
-    codes.truncate(present);
-    let nulls = rows - present;
+    let (rows, values) = (dict.codes.len(), dict.values.len());
+    let nulls = dict.codes.iter().filter(|&&c| c == NULL).count();
     encode_levels(dict.codes.iter().map(|&c| c != NULL), nulls, &mut page);
     let counts = Counts::of_rows(rows, nulls);
-    let values = dict.values.len();
     if values == 0 {
         // Nothing but nulls: there are no codes to write.
         return vec![CompressedPage::Data(data_page(&page, &counts, Encoding::Plain, None))];
@@ -218,7 +210,11 @@ pub(super) fn of_dict(dict: &Dict) -> Vec<CompressedPage> {
     let bits = usize::BITS - (values - 1).leading_zeros();
     let bits = bits.max(1);
     page.push(bits as u8);
-    runs::encode(&codes, bits, &mut page);
+    if nulls == 0 {
+        runs::encode(&dict.codes, bits, &mut page);
+    } else {
+        runs::encode(&present(&dict.codes, rows - nulls), bits, &mut page);
+    }
     let plain = dict.values.plain();
     let range = (plain.len() <= STATISTICS_BYTES).then(|| {
         let least = dict.values.iter().min().expect("there are values");
@@ -234,6 +230,18 @@ pub(super) fn of_dict(dict: &Dict) -> Vec<CompressedPage> {
     );
     let codes = data_page(&page, &counts, Encoding::RleDictionary, range);
     vec![CompressedPage::Dict(dictionary), CompressedPage::Data(codes)]
+}
+
+/// The codes that are no nulls, which are `count`.
+fn present(codes: &[u32], count: usize) -> Vec<u32> {
+    // One too many, so that each can be written before it is known to be none: which are is past guessing.
+    let (mut out, mut at) = (vec![0; count + 1], 0);
+    for &code in codes {
+        out[at] = code;
+        at += usize::from(code != NULL);
+    }
+    out.truncate(count);
+    out
 }
 
 /// Appends a value in Parquet's PLAIN encoding.

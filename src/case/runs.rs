@@ -1,10 +1,12 @@
 //! Small numbers in Parquet's hybrid of runs and packed bits: which rows have a value, how lists begin, and
 //! the codes of dictionaries.
 
-use polars_parquet::parquet::encoding::hybrid_rle::Encoder;
+use polars_parquet::parquet::encoding::{bitpacked, uleb128};
 
 /// Packed bits come in whole groups of so many numbers.
 const GROUP: usize = 8;
+/// As many as are packed at a time.
+const BLOCK: usize = 32;
 /// Equal numbers that are worth a run of their own: a shorter one costs the reader more than it saves.
 const RUN: usize = 16;
 
@@ -27,15 +29,27 @@ pub(super) fn encode(numbers: &[u32], bits: u32, out: &mut Vec<u8>) {
 
 /// One number, so many times.
 pub(super) fn repeat(count: usize, number: u32, bits: u32, out: &mut Vec<u8>) {
-    <u32 as Encoder<u32>>::run_length_encode(out, count, number, bits)
-        .expect("writing to memory cannot fail");
+    header(count << 1, out);
+    out.extend_from_slice(&number.to_le_bytes()[..bits.div_ceil(8) as usize]);
 }
 
 fn pack(numbers: &[u32], bits: u32, out: &mut Vec<u8>) {
-    if !numbers.is_empty() {
-        <u32 as Encoder<u32>>::bitpacked_encode(out, numbers.iter().copied(), bits as usize)
-            .expect("writing to memory cannot fail");
+    if numbers.is_empty() {
+        return;
     }
+    let groups = numbers.len().div_ceil(GROUP);
+    header(groups << 1 | 1, out);
+    // A group takes as many bytes as a number takes bits; the packer wants room for its last block.
+    let (start, bits) = (out.len(), bits as usize);
+    out.resize(start + numbers.len().div_ceil(BLOCK) * BLOCK / GROUP * bits, 0);
+    bitpacked::encode(numbers, bits, &mut out[start..]);
+    out.truncate(start + groups * bits);
+}
+
+fn header(number: usize, out: &mut Vec<u8>) {
+    let mut bytes = [0; 10];
+    let used = uleb128::encode(number as u64, &mut bytes);
+    out.extend_from_slice(&bytes[..used]);
 }
 
 /// Appends levels of the first version of pages: behind their length in bytes.

@@ -33,8 +33,8 @@ pub(super) struct Elements<'a> {
     tls: Repeated<'a>,
 }
 
-/// An object that stood in the last record that had one under this key: clients go on as who they are, so most of
-/// these come again, and equal bytes need not be checked twice.
+/// What stood under a key in the last record that had it: clients go on as who they are, so most of it comes
+/// again, and equal bytes need not be checked twice.
 #[derive(Default)]
 struct Repeated<'a> {
     raw: &'a [u8],
@@ -105,12 +105,7 @@ impl<'a> Elements<'a> {
             return Ok(None);
         }
         for _ in 0..KEYS_MAX {
-            let next = if let Some((key, text, raw)) = self.grammar.plain_member(at) {
-                record.member(Field::of(key), key, Value::String(text), raw);
-                at + 3
-            } else {
-                self.member(record, at)?
-            };
+            let next = self.member(record, at)?;
             match self.grammar.byte(next) {
                 b',' => at = next + 1,
                 b'}' => return Ok(Some(next + 1)),
@@ -120,29 +115,40 @@ impl<'a> Elements<'a> {
         Ok(None)
     }
 
-    /// Checks any member and hands it to the record; the structural behind it.
+    /// Checks a member and hands it to the record; the structural behind it.
+    #[inline]
     fn member(&mut self, record: &mut Record<'a>, at: usize) -> Result<usize, Fault> {
-        let backslash = self.grammar.backslash();
-        let value = self.grammar.key(at)?;
-        self.cursor.go_to(at, backslash != self.grammar.backslash());
-        let key = self.cursor.key();
+        let value = at + 2;
+        let key = match self.grammar.plain_string(at) {
+            Some((key, _)) if self.grammar.byte(at + 1) == b':' => key,
+            _ => {
+                let backslash = self.grammar.backslash();
+                self.grammar.key(at)?;
+                self.cursor.go_to(at, backslash != self.grammar.backslash());
+                self.cursor.key()
+            }
+        };
         let field = Field::of(key);
-        if !matches!(self.grammar.byte(value), b'{' | b'[') {
+        let (next, found, raw) = if let Some((text, raw)) = self.grammar.plain_string(value) {
+            (value + 1, Value::String(text), raw)
+        } else if matches!(self.grammar.byte(value), b'{' | b'[') {
+            let next = self.nested(value, field)?;
+            // A record takes it as it stands, whatever is in it.
+            (next, Value::Object { len: 0 }, self.cursor.between(value, next))
+        } else {
             let next = self.grammar.value(value, DEPTH + 1, None)?;
-            self.cursor.go_to(value, backslash != self.grammar.backslash());
-            record.member(field, key, self.cursor.peek(), self.cursor.raw_value());
-            return Ok(next);
-        }
-        let next = self.nested(value, field)?;
+            self.cursor.go_to(value, true);
+            (next, self.cursor.peek(), self.cursor.raw_value())
+        };
         if field == Some(Field::RESOURCES) {
+            self.cursor.go_to(value, true);
             record.take_names(self.cursor.clone());
         }
-        // A record takes it as it stands, whatever is in it.
-        record.member(field, key, Value::Object { len: 0 }, self.cursor.between(value, next));
+        record.member(field, key, found, raw);
         Ok(next)
     }
 
-    /// Checks the object or list at the cursor; the structural behind it.
+    /// Checks an object or a list; the structural behind it.
     fn nested(&mut self, at: usize, field: Option<Field>) -> Result<usize, Fault> {
         let repeated = match field {
             Some(Field::Json(Nested::UserIdentity)) => &mut self.identity,
@@ -150,7 +156,7 @@ impl<'a> Elements<'a> {
             Some(Field::RESOURCES) => return self.grammar.value(at, DEPTH + 1, Some(self.spans)),
             _ => return self.grammar.value(at, DEPTH + 1, None),
         };
-        if !repeated.raw.is_empty() && self.cursor.starts_with(repeated.raw) {
+        if !repeated.raw.is_empty() && self.cursor.starts_with(at, repeated.raw) {
             let next = at + repeated.structurals;
             self.grammar.pass(next);
             return Ok(next);

@@ -84,24 +84,15 @@ impl<'a> Grammar<'a> {
         self.max_depth
     }
 
-    /// Checks a member at a structural whose value is a string without escapes, as most are: key, text, and
-    /// the text in its quotes. `None` where it is something else, be it sound or not.
+    /// The string without escapes at a structural, and the same in its quotes: what keys and most values
+    /// are. `None` where something else stands, be it sound or not.
     #[inline]
-    pub(super) fn plain_member(&self, i: usize) -> Option<(&'a str, &'a str, &'a [u8])> {
-        let [key, colon, value, next] =
-            self.structurals.get(i..)?.first_chunk::<4>()?.map(|at| at as usize);
-        let quote = |at: usize| self.raw.get(at) == Some(&b'"');
-        let is_plain = next <= self.backslash
-            && quote(key)
-            && quote(colon - 1)
-            && self.raw[colon] == b':'
-            && quote(value)
-            && quote(next - 1);
-        if !is_plain {
-            return None;
-        }
-        let key = self.text.get(key + 1..colon - 1)?;
-        Some((key, self.text.get(value + 1..next - 1)?, self.raw.get(value..next)?))
+    pub(super) fn plain_string(&self, i: usize) -> Option<(&'a str, &'a [u8])> {
+        let [start, next] = self.structurals.get(i..)?.first_chunk::<2>()?.map(|at| at as usize);
+        let raw = self.raw.get(start..next)?;
+        let is_plain =
+            next <= self.backslash && raw.len() > 1 && raw[0] == b'"' && raw.ends_with(b"\"");
+        is_plain.then(|| (&self.text[start + 1..next - 1], raw))
     }
 
     /// Steps over what is known to be sound, up to a structural.

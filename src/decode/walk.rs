@@ -48,9 +48,9 @@ impl<'a> Cursor<'a> {
         self.escapes = escapes;
     }
 
-    /// Whether these bytes stand at the cursor.
-    pub(super) fn starts_with(&self, bytes: &[u8]) -> bool {
-        self.raw.as_bytes()[self.mark()..].starts_with(bytes)
+    /// Whether these bytes stand from a structural on.
+    pub(super) fn starts_with(&self, structural: usize, bytes: &[u8]) -> bool {
+        self.raw.as_bytes()[self.structurals[structural] as usize..].starts_with(bytes)
     }
 
     /// The bytes of an object or list, from its bracket to the structural behind it.
