@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use trailinsight::decode::{Caps, Decoded, Record, Scratch, Sink, decode};
+use trailinsight::decode::{Caps, Decoded, Record, Scratch, Sink, decode, decode_reader};
 
 /// Keys of every kind a record has: text, flag, nested, and unknown.
 const KEYS: [&str; 14] = [
@@ -263,5 +263,36 @@ fn what_stands_around_damage_is_read_and_the_damage_told() {
     for caps in [caps, Caps::default()] {
         let decoded = decode(b"{,},", &caps, &mut Scratch::default(), &mut Rebuilt::default());
         assert!(decoded.pushed == 0 && !decoded.rejected.is_empty(), "{decoded:?}");
+    }
+}
+
+/// With a quote lost, brackets in texts count and those outside do not: what is cut as one value ends in the
+/// midst of a later record.
+#[test]
+fn a_lost_quote_costs_its_record_and_not_the_one_that_seems_to_end_it() {
+    let record = |id: &str, rest: &str| {
+        format!(
+            r#"{{"eventVersion":"1.08","eventTime":"2024-05-03T10:00:00Z","eventID":"{id}","x":"{rest}"#
+        )
+    };
+    let [sound, broken, ends_it, last] = [
+        record("sound", "\"}"),
+        record("broken", "v}"),
+        record("ends it", "x}y\"}"),
+        record("last", "\"}"),
+    ];
+    let one_after_the_other = [&sound, &broken, &ends_it, &last].map(String::as_str).concat();
+    let padding = format!("{sound},").repeat(40);
+    let list = format!(r#"{{"Records":[{padding}{sound},{broken},{ends_it},{last}]}}"#);
+    let small = Caps { window_bytes: 2 << 10, record_bytes: 2 << 10, ..Caps::default() };
+    for text in [one_after_the_other, list] {
+        for caps in [small, Caps::default()] {
+            let mut rebuilt = Rebuilt::default();
+            let mut bytes = text.as_bytes();
+            let decoded = decode_reader(&mut bytes, &caps, &mut Scratch::default(), &mut rebuilt);
+            let ids: Vec<&Value> = rebuilt.0.iter().rev().take(3).map(|r| &r["eventID"]).collect();
+            assert_eq!(ids, ["last", "ends it", "sound"], "{decoded:?}");
+            assert_eq!(decoded.seen, decoded.pushed + 1, "{decoded:?}");
+        }
     }
 }

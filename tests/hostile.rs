@@ -239,7 +239,7 @@ impl Sink for Ids {
 }
 
 /// How much is held at a time decides where the search for brackets that are lost begins and ends, and so, in one
-/// text of a thousand, on a record beside the damage; on anything else it must not.
+/// text of some thousands, on a record beside the damage; on anything else it must not.
 #[test]
 fn damaged_texts_give_the_same_records_whole_and_in_pieces() {
     const ROUNDS: usize = 6_000;
@@ -259,7 +259,7 @@ fn damaged_texts_give_the_same_records_whole_and_in_pieces() {
             differ.push(apart);
         }
     }
-    assert!(differ.len() <= ROUNDS / 1_000, "{} of {ROUNDS} texts differ", differ.len());
+    assert!(differ.len() <= ROUNDS / 2_000, "{} of {ROUNDS} texts differ", differ.len());
     let most = differ.iter().max().copied().unwrap_or_default();
     assert!(most <= 3, "{most} records differ in one text");
 }

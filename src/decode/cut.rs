@@ -225,6 +225,8 @@ fn scalar(rest: &[u8], whole: bool) -> (Piece<'_>, usize) {
     let brace = before.position(|b| matches!(b, b'{' | b'"' | b':')).filter(|&at| rest[at] == b'{');
     match brace.or(end) {
         Some(0) => (Piece::Broken(&rest[..1]), 1),
+        // No scalar, and the brace may be that of a record.
+        Some(len) if rest[..len].contains(&b'{') => (Piece::Broken(&rest[..len]), len),
         Some(len) => (Piece::Value(rest[..len].trim_ascii_end()), len),
         None if whole => (Piece::Broken(rest), rest.len()),
         None => (Piece::Unfinished, 0),
@@ -299,7 +301,8 @@ mod tests {
         while let Piece::Value(value) = next(text, &mut at, true, true) {
             values.push(String::from_utf8_lossy(value));
         }
-        assert_eq!(values, ["0", "{\"a\":1}", "x\": {\"b\":2"]);
+        assert_eq!(values, ["0", "{\"a\":1}"]);
+        assert_eq!(next(&text[11..], &mut 0, true, true), Piece::Broken(b"x\": {\"b\":2"));
     }
 
     #[test]

@@ -84,6 +84,40 @@ impl<'x, 's, S: Sink> Batch<'x, 's, S> {
         salvage::records(text, None, Some(fault), reader, (parser, nested));
     }
 
+    /// Whether several records may be in what was cut as one value, since the first lost a bracket or quote:
+    /// it is larger than a record, or another begins within as it does itself.
+    fn is_doubtful(&self, value: &[u8]) -> bool {
+        let key = self.reader.first_key();
+        let is_several =
+            || cut::first_key(value) == Some(key) && cut::last_start(value, key).is_some();
+        value.len() > self.reader.caps.record_bytes || is_several()
+    }
+
+    /// Reads such a value by itself. How much of its end is to be read again: if it is broken, its end may
+    /// be the beginning of a sound record.
+    fn doubtful(&mut self, value: &[u8]) -> usize {
+        self.flush();
+        self.push(value);
+        self.text.push(b']');
+        let text = std::mem::take(self.text);
+        let last = match self.parse(&text) {
+            Ok(()) => None,
+            Err(fault) if fault.reason == RejectReason::InvalidJson => {
+                let last = cut::last_start(value, self.reader.first_key());
+                self.salvage(&value[..last.unwrap_or(value.len())], &fault);
+                last
+            }
+            Err(_) => {
+                self.read(&text);
+                None
+            }
+        };
+        *self.text = text;
+        self.text.clear();
+        self.reader.pause();
+        last.map_or(0, |last| value.len() - last)
+    }
+
     fn broken(&mut self, text: &[u8]) {
         self.flush();
         let (reason, detail) = (RejectReason::InvalidJson, "value without an end".to_owned());
@@ -128,8 +162,11 @@ pub(super) fn read<S: Sink>(
         match cut::next(window, &mut place.at, in_list, place.whole) {
             // No record, or several of which one lost a bracket.
             Piece::Value(value) if in_list && value.len() > batch.reader.caps.record_bytes => {
-                batch.broken(value);
+                let last = cut::last_start(value, batch.reader.first_key()).unwrap_or(value.len());
+                batch.broken(&value[..last]);
+                place.at -= value.len() - last;
             }
+            Piece::Value(value) if batch.is_doubtful(value) => place.at -= batch.doubtful(value),
             Piece::Value(value) => batch.push(value),
             Piece::Junk(line) => {
                 batch.flush();
