@@ -1,14 +1,14 @@
-//! Hits in one part, on their way to findings: gathered by rule, and then in runs of those that have nearly all in
-//! common, so that this is worked out once and what is left of a hit is a number, a time and a target.
+//! Hits in one part, on their way to findings: gathered by the rules that share them, and then in runs of those that
+//! have nearly all in common, so that this is worked out once and what is left of a hit is a number, a time and a target.
 
-use super::group::Hit;
+use super::group::{Hit, PAUSE_SECONDS};
 use super::row::{SigmaEvent, hash, hit_of};
 use super::rules::Rules;
 use crate::case::{Coded, Rows};
 use crate::model::Timestamp;
 use foldhash::fast::FixedState;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Columns that hits of a run have in common.
 const COMMON: [&str; 9] = [
@@ -49,9 +49,26 @@ pub(super) struct Batch<'p> {
     /// By row, what is known of it once it was hit.
     of_rows: Vec<OfRow>,
     targets: Vec<Target<'p>>,
-    /// By rule and by the group of a correlation.
-    hits: HashMap<(usize, Option<u64>), Vec<At>, FixedState>,
+    findings: Vec<Findings>,
+    /// Of those that are of one rule.
+    ones: HashMap<RuleOf, FindingsAt, FixedState>,
 }
+
+/// A rule that makes a finding, and the group of a correlation.
+type RuleOf = (usize, Option<u64>);
+
+/// Findings that are made of the same hits.
+struct Findings {
+    of: Vec<RuleOf>,
+    /// Where their rules say that the target is.
+    path: Option<String>,
+    is_per_resource: bool,
+    hits: Vec<At>,
+}
+
+/// Place of [`Findings`].
+#[derive(Clone, Copy)]
+pub(super) struct FindingsAt(usize);
 
 #[derive(Clone, Default)]
 struct OfRow {
@@ -69,37 +86,78 @@ impl<'p> Batch<'p> {
             kinds: HashMap::default(),
             of_rows: vec![OfRow::default(); rows.len()],
             targets: Vec::new(),
-            hits: HashMap::default(),
+            findings: Vec::new(),
+            ones: HashMap::default(),
         }
     }
 
-    /// The rule is hit by the row of this number, and was about this target.
+    /// Where hits of these rules go that are hit by the same rows.
+    pub(super) fn several(
+        &mut self,
+        rules: &Rules,
+        metas: impl Iterator<Item = usize>,
+    ) -> Vec<FindingsAt> {
+        let mut same: BTreeMap<_, Vec<RuleOf>> = BTreeMap::new();
+        for meta in metas {
+            let of = &rules.metas()[meta];
+            // A suppression covers hits of one rule.
+            let alone = (!rules.suppressions.is_empty()).then_some(meta);
+            same.entry((&of.target, of.per_resource, alone)).or_default().push((meta, None));
+        }
+        let findings = same.into_iter().map(|((path, is_per_resource, _), of)| {
+            let path = path.clone();
+            self.findings.push(Findings { of, path, is_per_resource, hits: Vec::new() });
+            FindingsAt(self.findings.len() - 1)
+        });
+        findings.collect()
+    }
+
+    /// Where hits of one rule go.
+    pub(super) fn one(&mut self, rules: &Rules, of: RuleOf) -> FindingsAt {
+        let Self { findings, ones, .. } = self;
+        *ones.entry(of).or_insert_with(|| {
+            let meta = &rules.metas()[of.0];
+            findings.push(Findings {
+                of: vec![of],
+                path: meta.target.clone(),
+                is_per_resource: meta.per_resource,
+                hits: Vec::new(),
+            });
+            FindingsAt(findings.len() - 1)
+        })
+    }
+
+    pub(super) fn of(&self, findings: FindingsAt) -> &[RuleOf] {
+        &self.findings[findings.0].of
+    }
+
+    /// The row of this number is a hit, and was about this target.
     pub(super) fn add(
         &mut self,
-        rule: (usize, Option<u64>),
-        number: usize,
+        findings: FindingsAt,
+        number: u32,
         time: Timestamp,
         target: TargetAt,
     ) {
-        let at = At { number: number as u32, target, time };
-        self.hits.entry(rule).or_default().push(at);
+        self.findings[findings.0].hits.push(At { number, target, time });
     }
 
-    /// What was acted on. `path`: where the rule says that it is.
+    /// What was acted on, as these rules see it.
     pub(super) fn target(
         &mut self,
-        path: Option<&str>,
-        number: usize,
+        findings: FindingsAt,
+        number: u32,
         event: &SigmaEvent<'p>,
     ) -> TargetAt {
+        let path = self.findings[findings.0].path.as_deref();
         if let Some(text) = path.and_then(|path| event.first_text(path)) {
             return self.keep(Some(text.into()));
         }
-        if let Some(known) = self.of_rows[number].target {
+        if let Some(known) = self.of_rows[number as usize].target {
             return known;
         }
         let target = self.keep(event.target());
-        self.of_rows[number].target = Some(target);
+        self.of_rows[number as usize].target = Some(target);
         target
     }
 
@@ -109,25 +167,22 @@ impl<'p> Batch<'p> {
         TargetAt(self.targets.len() as u32 - 1)
     }
 
-    /// Everything that was added, in no order.
-    pub(super) fn each_run(
-        mut self,
-        rules: &Rules,
-        mut take: impl FnMut((usize, Option<u64>), Run<'_>),
-    ) {
-        let hits = std::mem::take(&mut self.hits);
-        #[expect(clippy::iter_over_hash_type, reason = "groups come out the same in any order")]
-        for ((rule, of), hits) in hits {
-            let is_per_resource = rules.metas()[rule].per_resource;
+    /// Everything that was added.
+    pub(super) fn each_run(&mut self, mut take: impl FnMut(&[RuleOf], Run<'_>)) {
+        for Findings { of, is_per_resource, hits, .. } in std::mem::take(&mut self.findings) {
             let mut runs: HashMap<(u32, u64), Vec<At>, FixedState> = HashMap::default();
             for hit in hits {
-                let resource = if is_per_resource { self.of(hit.target).hash } else { 0 };
+                let resource = if is_per_resource { self.target_of(hit.target).hash } else { 0 };
                 runs.entry((self.kind(hit.number), resource)).or_default().push(hit);
             }
             for mut hits in runs.into_values() {
                 let like = self.hit(&hits[0]);
                 let resource = like.target.filter(|_| is_per_resource);
-                take((rule, of), Run { batch: &self, like, resource, hits: &mut hits });
+                let (first, last) = bounds(&hits);
+                if last > first.plus_seconds(PAUSE_SECONDS) {
+                    hits.sort_unstable_by_key(|hit| hit.time);
+                }
+                take(&of, Run { batch: self, like, resource, hits: &hits });
             }
         }
     }
@@ -142,12 +197,12 @@ impl<'p> Batch<'p> {
         })
     }
 
-    fn of(&self, target: TargetAt) -> &Target<'p> {
+    fn target_of(&self, target: TargetAt) -> &Target<'p> {
         &self.targets[target.0 as usize]
     }
 
     pub(super) fn text(&self, target: TargetAt) -> Option<&str> {
-        self.of(target).text.as_deref()
+        self.target_of(target).text.as_deref()
     }
 
     fn hit(&self, at: &At) -> Hit<'_> {
@@ -162,7 +217,8 @@ pub(super) struct Run<'r> {
     pub(super) like: Hit<'r>,
     /// Of a rule that tells things apart.
     pub(super) resource: Option<&'r str>,
-    hits: &'r mut [At],
+    /// In order of time, where a pause may be among them.
+    hits: &'r [At],
 }
 
 /// Hits of a run with no long pause among them.
@@ -178,19 +234,16 @@ pub(super) struct Stretch<'r> {
 }
 
 impl<'r> Run<'r> {
-    /// Parted where nothing was for longer than `pause` seconds.
-    pub(super) fn stretches(self, pause: i64) -> impl Iterator<Item = Stretch<'r>> {
-        let Self { batch, hits, .. } = self;
+    /// Parted where nothing was for longer than a pause.
+    pub(super) fn stretches(&self) -> impl Iterator<Item = Stretch<'r>> {
+        let Self { batch, hits, .. } = *self;
         let (first, last) = bounds(hits);
-        let is_whole = last <= first.plus_seconds(pause);
-        if !is_whole {
-            hits.sort_unstable_by_key(|hit| hit.time);
-        }
-        let hits: &'r [At] = hits;
-        let parts = hits.chunk_by(move |a, b| is_whole || b.time <= a.time.plus_seconds(pause));
+        let is_whole = last <= first.plus_seconds(PAUSE_SECONDS);
+        let parts =
+            hits.chunk_by(move |a, b| is_whole || b.time <= a.time.plus_seconds(PAUSE_SECONDS));
         parts.map(move |hits| {
             let (first, last) = bounds(hits);
-            let of = |hit: &At| (batch.of(hit.target).hash, hit.time, hit.target.0);
+            let of = |hit: &At| (batch.target_of(hit.target).hash, hit.time, hit.target.0);
             let mut targets: Vec<(u64, Timestamp, u32)> = hits.iter().map(of).collect();
             targets.sort_unstable();
             targets.dedup_by_key(|(hash, ..)| *hash);

@@ -13,6 +13,8 @@ use rsigma_eval::event::EventValue;
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Conditions of all rules, indexed.
@@ -31,11 +33,41 @@ pub(super) struct Index {
 }
 
 /// A rule that has to be asked about a row, or need not be: it is hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Candidate {
-    pub(super) row: u32,
     pub(super) rule: u32,
     pub(super) is_hit: bool,
+}
+
+/// Rows, rising, each with the number of a list: most rows have that of many others.
+pub(super) struct Listed<T> {
+    pub(super) rows: Vec<(u32, u32)>,
+    pub(super) lists: Vec<Rc<[T]>>,
+    numbers: HashMap<Rc<[T]>, u32, FixedState>,
+}
+
+impl<T: Copy + Eq + Hash> Listed<T> {
+    pub(super) fn new() -> Self {
+        Self { rows: Vec::new(), lists: Vec::new(), numbers: HashMap::default() }
+    }
+
+    /// The number of a list; nothing when it is empty.
+    pub(super) fn number(&mut self, list: &[T]) -> Option<u32> {
+        if list.is_empty() {
+            return None;
+        }
+        if let Some(number) = self.numbers.get(list) {
+            return Some(*number);
+        }
+        let (number, list) = (self.lists.len() as u32, Rc::from(list));
+        self.lists.push(Rc::clone(&list));
+        self.numbers.insert(list, number);
+        Some(number)
+    }
+
+    pub(super) fn push(&mut self, row: u32, list: Option<u32>) {
+        self.rows.extend(list.map(|list| (row, list)));
+    }
 }
 
 impl Index {
@@ -165,35 +197,52 @@ struct Truth {
 const MANY: usize = 1_000;
 
 impl Look<'_> {
-    /// Everything that is left to do in the part, in order of rows.
-    pub(super) fn candidates(&self) -> Vec<Candidate> {
+    /// Everything that is left to do in the part.
+    pub(super) fn candidates(&self) -> Listed<Candidate> {
+        let mut listed = Listed::new();
         let (combinations, first_rows) = self.combinations();
-        let lists: Vec<Vec<(u32, Known)>> =
-            first_rows.iter().map(|row| self.of_combination(*row as usize)).collect();
-        let mut candidates = Vec::new();
+        let mut list = Vec::new();
+        // The list of those in which nothing is left open, and the rules of others.
+        let of_combinations = first_rows.iter().map(|row| {
+            let rules = self.of_combination(*row as usize);
+            if rules.iter().any(|(_, known)| *known == Known::Maybe) {
+                return (None, rules);
+            }
+            list.clear();
+            list.extend(rules.iter().map(|(rule, _)| Candidate { rule: *rule, is_hit: true }));
+            (listed.number(&list), Vec::new())
+        });
+        let of_combinations: Vec<(Option<u32>, Vec<(u32, Known)>)> = of_combinations.collect();
         for (row, combination) in combinations.into_iter().enumerate() {
-            for (rule, known) in &lists[combination as usize] {
+            let (number, rules) = &of_combinations[combination as usize];
+            if rules.is_empty() {
+                listed.push(row as u32, *number);
+                continue;
+            }
+            list.clear();
+            for (rule, known) in rules {
                 let condition = &self.index.rules[*rule as usize];
                 let known = match known {
                     Known::Maybe => condition.eval(&|atom| self.of_row(*atom, row)),
                     known => *known,
                 };
                 if known != Known::False {
-                    let is_hit = known == Known::True;
-                    candidates.push(Candidate { row: row as u32, rule: *rule, is_hit });
+                    list.push(Candidate { rule: *rule, is_hit: known == Known::True });
                 }
             }
+            let number = listed.number(&list);
+            listed.push(row as u32, number);
         }
-        candidates
+        listed
     }
 
     /// What a candidate comes to with the JSON columns of its row.
-    pub(super) fn settle(&self, candidate: &Candidate, texts: &Texts<'_>) -> Known {
-        self.index.rules[candidate.rule as usize].eval(&|atom| {
+    pub(super) fn settle(&self, rule: u32, row: u32, texts: &Texts<'_>) -> Known {
+        self.index.rules[rule as usize].eval(&|atom| {
             let of = &self.index.atoms[*atom];
             match of.column.checked_sub(RAW) {
                 Some(raw) => of.passes_in(texts.get(raw)),
-                None => self.of_row(*atom, candidate.row as usize),
+                None => self.of_row(*atom, row as usize),
             }
         })
     }

@@ -2,13 +2,13 @@
 //! rules speak, correlations slide their windows, and the events they mean are looked at once more.
 
 use super::Detections;
-use super::batch::Batch;
+use super::batch::{Batch, FindingsAt};
 use super::group::Groups;
 use super::look::Archive;
 use super::native::{self, Moments, Watching};
 use super::new_terms::Terms;
 use super::row::{SigmaEvent, hash, hit_of};
-use super::rules::{EventRule, Feed, Rules};
+use super::rules::{Feed, Rules};
 use super::windows::{MAX_SIGHTINGS, Names, Place, Sighting};
 use crate::case;
 use crate::model::Suppression;
@@ -31,6 +31,21 @@ pub(super) struct Found {
     suppressed: Vec<u64>,
 }
 
+/// What hits of some rules come to, in one part.
+pub(super) struct Told<'r> {
+    findings: Vec<FindingsAt>,
+    feeds: Vec<&'r [Feed]>,
+}
+
+impl<'r> Told<'r> {
+    pub(super) fn new(rules: &'r Rules, list: &[u32], batch: &mut Batch<'_>) -> Self {
+        let all = || list.iter().map(|rule| &rules.events[*rule as usize]);
+        let findings = batch.several(rules, all().filter_map(|rule| rule.meta));
+        let feeds = all().map(|rule| &rule.feeds[..]).filter(|feeds| !feeds.is_empty());
+        Self { findings, feeds: feeds.collect() }
+    }
+}
+
 impl Found {
     pub(super) fn new(rules: &Rules) -> Self {
         Self {
@@ -43,23 +58,30 @@ impl Found {
         }
     }
 
-    /// A rule is hit by an event, which is the row of this number.
+    /// Rules are hit by an event, which is the row of this number.
     pub(super) fn take<'p>(
         &mut self,
         rules: &Rules,
-        rule: &EventRule,
+        told: &Told<'_>,
         (event, place): (&SigmaEvent<'p>, Place),
-        (batch, number): (&mut Batch<'p>, usize),
+        (batch, number): (&mut Batch<'p>, u32),
     ) {
-        if let Some(meta) = rule.meta {
-            self.hit(rules, (meta, None), event, (batch, number));
+        for findings in &told.findings {
+            self.hit(rules, *findings, event, (batch, number));
         }
-        self.feed(rules, &rule.feeds, event, place);
+        for feeds in &told.feeds {
+            self.feed(rules, feeds, event, place);
+        }
     }
 
     /// All hits in a part.
-    pub(super) fn group(&mut self, rules: &Rules, batch: Batch<'_>) {
-        batch.each_run(rules, |of, run| self.groups.add(of, &rules.metas()[of.0], run));
+    pub(super) fn group(&mut self, rules: &Rules, mut batch: Batch<'_>) {
+        batch.each_run(|findings, run| {
+            let stretches: Vec<_> = run.stretches().collect();
+            for of in findings {
+                self.groups.add(*of, &rules.metas()[of.0], &run, &stretches);
+            }
+        });
     }
 
     /// When the first event of each account was.
@@ -77,26 +99,26 @@ impl Found {
         }
     }
 
-    /// A finding of its own, or of a group of a correlation.
     fn hit<'p>(
         &mut self,
         rules: &Rules,
-        of: (usize, Option<u64>),
+        findings: FindingsAt,
         event: &SigmaEvent<'p>,
-        (batch, number): (&mut Batch<'p>, usize),
+        (batch, number): (&mut Batch<'p>, u32),
     ) {
-        let meta = &rules.metas()[of.0];
-        let target = batch.target(meta.target.as_deref(), number, event);
+        let target = batch.target(findings, number, event);
         if !rules.suppressions.is_empty() {
             let hit = hit_of(event.row, batch.text(target));
-            let covers =
-                |s: &Suppression| s.covers(&meta.name, hit.principal, hit.target, hit.time);
-            if let Some(number) = rules.suppressions.iter().position(covers) {
+            let is_covered = |s: &Suppression| {
+                let mut metas = batch.of(findings).iter().map(|(meta, _)| &rules.metas()[*meta]);
+                metas.any(|meta| s.covers(&meta.name, hit.principal, hit.target, hit.time))
+            };
+            if let Some(number) = rules.suppressions.iter().position(is_covered) {
                 self.suppressed[number] += 1;
                 return;
             }
         }
-        batch.add(of, number, event.row.time(), target);
+        batch.add(findings, number, event.row.time(), target);
     }
 
     fn feed(&mut self, rules: &Rules, feeds: &[Feed], event: &SigmaEvent<'_>, place: Place) {
@@ -188,8 +210,9 @@ impl Found {
         let mut not_applied = self.correlate(rules, &mut chosen);
         let moments = self.alarm(rules, &mut chosen, &mut not_applied);
         chosen.sort_unstable();
-        let again = archive.revisit(rules, &chosen, |found, (event, _), batch, of| {
-            found.hit(rules, *of, event, batch);
+        let again = archive.revisit(rules, &chosen, |found, (event, _), (batch, number), of| {
+            let findings = batch.one(rules, *of);
+            found.hit(rules, findings, event, (batch, number));
         })?;
         self = self.merge(rules, again);
         let (mut findings, steps) = self.groups.into_findings(rules.metas());

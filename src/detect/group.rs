@@ -26,7 +26,7 @@ const DISTINCT: usize = 10;
 /// What to do about calls that changed nothing, whatever they were meant to change.
 const ATTEMPT_REMEDY: &str = "These calls changed nothing. Ask the owner of the principal what they were for; unless that explains them, deactivate its keys or revoke its sessions, and read what else it did.";
 /// A pause longer than this ends a finding: what comes every week is one, what came in spring and again in autumn is two.
-const PAUSE_SECONDS: i64 = 14 * 24 * 60 * 60;
+pub(super) const PAUSE_SECONDS: i64 = 14 * 24 * 60 * 60;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct GroupKey {
@@ -117,8 +117,13 @@ pub(super) struct Groups(HashMap<u64, Stretches, FixedState>);
 
 impl Groups {
     /// Adds hits of the rule (`of` a group of a correlation). An attempt at what the rule finds is one level lower.
-    pub(super) fn add(&mut self, (rule, of): (usize, Option<u64>), meta: &Meta, run: Run<'_>) {
-        let Run { like, resource, .. } = run;
+    pub(super) fn add(
+        &mut self,
+        (rule, of): (usize, Option<u64>),
+        meta: &Meta,
+        Run { like, resource, .. }: &Run<'_>,
+        parts: &[Stretch<'_>],
+    ) {
         let whole = meta.is_about_failure || like.outcome == Outcome::Succeeded;
         let severity = if whole { meta.severity } else { meta.severity.one_lower() };
         let number = hash((rule, of, like.principal, like.account, resource));
@@ -132,8 +137,8 @@ impl Groups {
             },
             groups: Vec::new(),
         });
-        for stretch in run.stretches(PAUSE_SECONDS) {
-            stretches.add(severity, &stretch);
+        for stretch in parts {
+            stretches.add(severity, stretch);
         }
     }
 

@@ -2,11 +2,11 @@
 
 use super::aws::{SELECTED, Selectors};
 use super::batch::Batch;
-use super::candidates::{Candidate, Look, Texts};
-use super::found::Found;
+use super::candidates::{Candidate, Listed, Look, Texts};
+use super::found::{Found, Told};
 use super::narrow::Known;
 use super::row::{SigmaEvent, behind, columns, hash, shown};
-use super::rules::{EventRule, Rules};
+use super::rules::Rules;
 use super::windows::Place;
 use crate::case::{self, Case, PartFile, Rows, Views, Wanted};
 use polars::prelude::PolarsResult;
@@ -38,7 +38,7 @@ impl Archive<'_> {
             if !rules.alarms.is_empty() {
                 found.watch(rules, &times(&file)?);
             }
-            let rows: Vec<u32> = distinct(candidates.iter().map(|c| c.row));
+            let rows: Vec<u32> = candidates.rows.iter().map(|(row, _)| *row).collect();
             if rows.is_empty() {
                 return Ok(found);
             }
@@ -52,51 +52,66 @@ impl Archive<'_> {
             let mut table = file.rows_at(&rows, &wanted)?;
             let hits = self.hits(rules, &look, &candidates, &table);
             // What nobody asks for but who was hit.
-            let hit = distinct(hits.iter().map(|(number, _)| rows[*number]));
+            let hit: Vec<u32> =
+                hits.rows.iter().map(|(number, _)| rows[*number as usize]).collect();
             file.fill(&mut table, "event_id", &hit)?;
             let mut batch = Batch::new(&table);
-            for hits in hits.chunk_by(|a, b| a.0 == b.0) {
-                let number = hits[0].0;
+            let of_lists: Vec<Told<'_>> =
+                hits.lists.iter().map(|list| Told::new(rules, list, &mut batch)).collect();
+            for (number, list) in hits.rows {
+                let row = table.row(number as usize);
                 // One action counts once, however many accounts it was told to.
-                if self.views.is_another(table.row(number)) {
+                if self.views.is_another(row) {
                     continue;
                 }
-                let event = SigmaEvent::new(table.row(number), self.own_accounts);
-                let place = Place { part, row: rows[number] };
-                for (_, rule) in hits {
-                    found.take(rules, rule, (&event, place), (&mut batch, number));
-                }
+                let event = SigmaEvent::new(row, self.own_accounts);
+                let place = Place { part, row: rows[number as usize] };
+                found.take(rules, &of_lists[list as usize], (&event, place), (&mut batch, number));
             }
             found.group(rules, batch);
             Ok(found)
         })
     }
 
-    /// What candidates come to: numbers of rows of the table, each with the rules that it hits.
-    fn hits<'r>(
+    /// What candidates come to: numbers of rows of the table, with the rules that are hit.
+    fn hits(
         &self,
-        rules: &'r Rules,
+        rules: &Rules,
         look: &Look<'_>,
-        candidates: &[Candidate],
+        candidates: &Listed<Candidate>,
         table: &Rows,
-    ) -> Vec<(usize, &'r EventRule)> {
-        let mut hits = Vec::new();
-        let of_rows = candidates.chunk_by(|a, b| a.row == b.row);
-        for (number, candidates) in of_rows.enumerate() {
-            let row = table.row(number);
+    ) -> Listed<u32> {
+        let mut hits = Listed::new();
+        let mut list = Vec::new();
+        let of_lists = candidates.lists.iter().map(|candidates| {
+            list.clear();
+            list.extend(candidates.iter().map(|candidate| candidate.rule));
+            candidates.iter().all(|candidate| candidate.is_hit).then(|| hits.number(&list))
+        });
+        let of_lists: Vec<Option<Option<u32>>> = of_lists.collect();
+        for (number, (place, of_list)) in (0..).zip(&candidates.rows) {
+            if self.trail.is_none()
+                && let Some(known) = of_lists[*of_list as usize]
+            {
+                hits.push(number, known);
+                continue;
+            }
+            let row = table.row(number as usize);
             let event = SigmaEvent::new(row, self.own_accounts);
             if self.trail.is_some_and(|trail| !trail.take(&event)) {
                 continue;
             }
             let texts = Texts::new(row);
-            for candidate in candidates {
-                let rule = &rules.events[candidate.rule as usize];
-                let known =
-                    if candidate.is_hit { Known::True } else { look.settle(candidate, &texts) };
-                if known == Known::True || (known == Known::Maybe && rule.test.hits(&event)) {
-                    hits.push((number, rule));
+            list.clear();
+            for Candidate { rule, is_hit } in candidates.lists[*of_list as usize].iter() {
+                let known = if *is_hit { Known::True } else { look.settle(*rule, *place, &texts) };
+                let asked = || rules.events[*rule as usize].test.hits(&event);
+                if known == Known::True || (known == Known::Maybe && asked()) {
+                    list.push(*rule);
                 }
             }
+            let known = hits.number(&list);
+            hits.push(number, known);
         }
         hits
     }
@@ -106,7 +121,7 @@ impl Archive<'_> {
         &self,
         rules: &Rules,
         places: &[(Place, T)],
-        look: impl for<'p> Fn(&mut Found, (&SigmaEvent<'p>, Place), (&mut Batch<'p>, usize), &T) + Sync,
+        look: impl for<'p> Fn(&mut Found, (&SigmaEvent<'p>, Place), (&mut Batch<'p>, u32), &T) + Sync,
     ) -> Result<Found, case::Error> {
         let parts: Vec<&[(Place, T)]> = places.chunk_by(|a, b| a.0.part == b.0.part).collect();
         self.each(rules, parts, |places| {
@@ -115,8 +130,8 @@ impl Archive<'_> {
             let wanted = columns().into_iter().map(|column| (column, rows.clone())).collect();
             let table = file.rows_at(&rows, &wanted)?;
             let (mut found, mut batch) = (Found::new(rules), Batch::new(&table));
-            for (number, places) in places.chunk_by(|a, b| a.0 == b.0).enumerate() {
-                let event = SigmaEvent::new(table.row(number), self.own_accounts);
+            for (number, places) in (0..).zip(places.chunk_by(|a, b| a.0 == b.0)) {
+                let event = SigmaEvent::new(table.row(number as usize), self.own_accounts);
                 for (place, what) in places {
                     look(&mut found, (&event, *place), (&mut batch, number), what);
                 }
@@ -140,16 +155,20 @@ impl Archive<'_> {
 }
 
 /// Which columns of which rows the tests of candidates ask for, and hits need.
-fn wanted(rules: &Rules, candidates: &[Candidate]) -> Wanted {
+fn wanted(rules: &Rules, candidates: &Listed<Candidate>) -> Wanted {
     let mut wanted: Wanted = shown().map(|column| (column, Vec::new())).collect();
-    for candidate in candidates {
-        let rule = &rules.events[candidate.rule as usize];
-        let asks = rule.asks.iter().filter(|_| !candidate.is_hit);
-        for column in asks.chain(&rule.needs) {
-            let rows = wanted.entry(column).or_default();
-            if rows.last() != Some(&candidate.row) {
-                rows.push(candidate.row);
-            }
+    let of_lists = candidates.lists.iter().map(|list| {
+        let of = |candidate: &Candidate| {
+            let rule = &rules.events[candidate.rule as usize];
+            let asks = (!candidate.is_hit).then_some(&rule.asks);
+            asks.into_iter().flatten().chain(&rule.needs)
+        };
+        list.iter().flat_map(of).copied().collect()
+    });
+    let of_lists: Vec<BTreeSet<&'static str>> = of_lists.collect();
+    for (row, list) in &candidates.rows {
+        for column in &of_lists[*list as usize] {
+            wanted.entry(column).or_default().push(*row);
         }
     }
     wanted

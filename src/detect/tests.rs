@@ -290,7 +290,11 @@ fn rules_are_asked_about_few_rows() {
         Archive { case: &case, own_accounts: &own, views: &views, pool: &pool(), trail: None };
     let file = archive.case.part(0).unwrap();
     let candidates = rules.index.look(&file).unwrap().candidates();
-    let of = |rule: u32| candidates.iter().filter(|c| c.rule == rule).collect::<Vec<_>>();
+    let of = |rule: u32| {
+        let lists = candidates.rows.iter().map(|(_, list)| &candidates.lists[*list as usize]);
+        let all = lists.flat_map(|list| list.iter());
+        all.filter(|candidate| candidate.rule == rule).collect::<Vec<_>>()
+    };
     assert_eq!(of(0).len(), 1);
     assert!(!of(0)[0].is_hit, "its request has to be read");
     assert!(of(1).len() == 1 && of(1)[0].is_hit, "columns say it all");
