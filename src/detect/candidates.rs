@@ -193,6 +193,9 @@ struct Truth {
     of_all: OnceCell<Known>,
 }
 
+/// The list of a combination in which nothing is left open, or its rules.
+type Combination = (Option<u32>, Vec<(u32, Known)>);
+
 /// A test on more values than this is left to single rows.
 const MANY: usize = 1_000;
 
@@ -202,9 +205,9 @@ impl Look<'_> {
         let mut listed = Listed::new();
         let (combinations, first_rows) = self.combinations();
         let mut list = Vec::new();
-        // The list of those in which nothing is left open, and the rules of others.
+        let others: Vec<u32> = self.others().collect();
         let of_combinations = first_rows.iter().map(|row| {
-            let rules = self.of_combination(*row as usize);
+            let rules = self.of_combination(*row as usize, &others);
             if rules.iter().any(|(_, known)| *known == Known::Maybe) {
                 return (None, rules);
             }
@@ -212,7 +215,7 @@ impl Look<'_> {
             list.extend(rules.iter().map(|(rule, _)| Candidate { rule: *rule, is_hit: true }));
             (listed.number(&list), Vec::new())
         });
-        let of_combinations: Vec<(Option<u32>, Vec<(u32, Known)>)> = of_combinations.collect();
+        let of_combinations: Vec<Combination> = of_combinations.collect();
         for (row, combination) in combinations.into_iter().enumerate() {
             let (number, rules) = &of_combinations[combination as usize];
             if rules.is_empty() {
@@ -247,6 +250,11 @@ impl Look<'_> {
         })
     }
 
+    /// Whether a row has what no column gives back.
+    pub(super) fn has_extra(&self) -> bool {
+        self.codes(EXTRA).contains(&1)
+    }
+
     fn column(&self, place: usize) -> &Column {
         self.columns[place].as_ref().expect("every column that is asked for was read")
     }
@@ -279,15 +287,28 @@ impl Look<'_> {
         (numbers, first_rows)
     }
 
-    /// Rules that the coarse values of a row do not rule out.
-    fn of_combination(&self, row: usize) -> Vec<(u32, Known)> {
+    /// Rules for any name that no value of the part rules out.
+    fn others(&self) -> impl Iterator<Item = u32> {
+        let of_part = |atom: &usize| {
+            if self.index.atoms[*atom].column >= RAW {
+                return Known::Maybe;
+            }
+            *self.truth(*atom).of_all.get_or_init(|| self.of_all(*atom))
+        };
+        let is_possible =
+            move |rule: &u32| self.index.rules[*rule as usize].eval(&of_part) != Known::False;
+        self.index.others.iter().copied().filter(is_possible)
+    }
+
+    /// Rules that the coarse values of a row do not rule out, of those for its name and these others.
+    fn of_combination(&self, row: usize, others: &[u32]) -> Vec<(u32, Known)> {
         let name = self.column(NAME).coded.at(row as u32);
         let rules: Box<dyn Iterator<Item = u32>> = match name {
             // It may be in `extra`, as something else than text.
             None => Box::new(0..self.index.rules.len() as u32),
             Some(name) => {
                 let named = self.index.by_name.get(&name.to_lowercase());
-                Box::new(named.into_iter().flatten().chain(&self.index.others).copied())
+                Box::new(named.into_iter().flatten().chain(others).copied())
             }
         };
         let known = rules.map(|rule| {
@@ -362,8 +383,8 @@ impl Look<'_> {
     fn of_all(&self, atom: usize) -> Known {
         let Column { coded, has_gaps } = self.column(self.index.atoms[atom].column);
         let kind = COLUMNS[self.index.atoms[atom].column].kind;
-        let has_extra = || self.column(EXTRA).coded.codes().contains(&1);
-        if *has_gaps && matches!(kind, Kind::Text | Kind::Extra | Kind::Also) && has_extra() {
+        let may_be_there = matches!(kind, Kind::Text | Kind::Extra | Kind::Also);
+        if *has_gaps && may_be_there && self.has_extra() {
             return Known::Maybe;
         }
         let identities = match kind {

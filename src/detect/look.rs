@@ -43,6 +43,9 @@ impl Archive<'_> {
                 return Ok(found);
             }
             let mut wanted = wanted(rules, &candidates);
+            if !look.has_extra() {
+                wanted.remove("extra");
+            }
             if self.trail.is_some() {
                 // Records that do not say their category are told by whether they manage.
                 let fields = SELECTED.iter().chain(&["managementEvent"]);
