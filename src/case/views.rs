@@ -45,13 +45,18 @@ impl Case {
     /// # Errors
     /// When a part cannot be read.
     pub fn views(&self) -> Result<Views, Error> {
-        let parts = (0..self.part_paths().len()).into_par_iter();
-        let told =
-            parts.map(|part| told(&self.part(part)?)).try_reduce(Vec::new, |mut all, more| {
+        let told = |is_own: bool| {
+            let parts = (0..self.part_paths().len()).into_par_iter();
+            let told = parts.map(|part| told(&self.part(part)?, is_own));
+            told.try_reduce(Vec::new, |mut all, more| {
                 all.extend(more);
                 Ok(all)
-            })?;
-        Ok(Views::new(&told))
+            })
+        };
+        let others = told(false)?;
+        // Most archives are of one account, or of accounts that leave each other alone.
+        let own = if others.is_empty() { Vec::new() } else { told(true)? };
+        Ok(Views::new(others, &own))
     }
 }
 
@@ -60,41 +65,40 @@ struct Told {
     shared: String,
     event_id: String,
     account: String,
-    /// In the account whose principal acted.
-    is_own: bool,
 }
 
-fn told(part: &PartFile) -> Result<Vec<Told>, Error> {
+/// Those of the account whose principal acted, or those of others.
+fn told(part: &PartFile, is_own: bool) -> Result<Vec<Told>, Error> {
     let shared = part.coded("shared_event_id")?;
-    let rows: Vec<u32> =
-        (0..).zip(shared.codes()).filter(|(_, code)| **code != 0).map(|(row, _)| row).collect();
+    let [account, caller] = ["recipient_account_id", "user_identity_account_id"];
+    let (accounts, callers) = (part.coded(account)?, part.coded(caller)?);
+    let is_meant = |row: &u32| match (accounts.at(*row), callers.at(*row)) {
+        (Some(account), Some(caller)) => (account == caller) == is_own,
+        _ => false,
+    };
+    let shared = (0..).zip(shared.codes()).filter(|(_, code)| **code != 0).map(|(row, _)| row);
+    let rows: Vec<u32> = shared.filter(is_meant).collect();
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let columns =
-        ["shared_event_id", "event_id", "recipient_account_id", "user_identity_account_id"];
+    let columns = ["shared_event_id", "event_id", account];
     let rows = part.rows_at(&rows, &columns.map(|name| (name, rows.clone())).into())?;
-    let told = (0..rows.len()).filter_map(|number| {
-        let [shared, event_id, account, caller] = columns.map(|name| rows.row(number).text(name));
-        let (account, caller) = (account?, caller?);
-        Some(Told {
-            shared: shared?.to_owned(),
-            event_id: event_id.unwrap_or_default().to_owned(),
-            account: account.to_owned(),
-            is_own: account == caller,
-        })
+    let told = (0..rows.len()).map(|number| {
+        let text = |name| rows.row(number).text(name).unwrap_or_default().to_owned();
+        let [shared, event_id, account] = columns.map(text);
+        Told { shared, event_id, account }
     });
     Ok(told.collect())
 }
 
 impl Views {
-    fn new(told: &[Told]) -> Self {
+    fn new(others: Vec<Told>, all_own: &[Told]) -> Self {
         let mut own: HashMap<&str, Vec<&Told>> = HashMap::new();
-        for event in told.iter().filter(|event| event.is_own) {
+        for event in all_own {
             own.entry(&event.shared).or_default().push(event);
         }
         let mut views = Self::default();
-        for other in told.iter().filter(|event| !event.is_own) {
+        for other in others {
             for event in own.get(other.shared.as_str()).into_iter().flatten() {
                 let (account, event_id) = (other.account.clone(), other.event_id.clone());
                 let view = View { account, event_id };

@@ -7,7 +7,7 @@ use super::group::Groups;
 use super::look::Archive;
 use super::native::{self, Moments, Watching};
 use super::new_terms::Terms;
-use super::row::{SigmaEvent, hash, hit_of};
+use super::row::{SigmaEvent, hash, hit_of, on_demand};
 use super::rules::{Feed, Rules};
 use super::windows::{MAX_SIGHTINGS, Names, Place, Sighting};
 use crate::case;
@@ -201,19 +201,28 @@ impl Found {
             chosen.extend(told.iter().filter_map(|place| Some((*place, (of.meta?, None)))));
             if !of.feeds.is_empty() {
                 let told: Vec<(Place, ())> = told.into_iter().map(|place| (place, ())).collect();
-                let again = archive.revisit(rules, &told, |found, (event, place), _, ()| {
-                    found.feed(rules, &of.feeds, event, place);
-                })?;
+                let again = archive.revisit(
+                    rules,
+                    &told,
+                    &on_demand().collect(),
+                    |found, (event, place), _, ()| {
+                        found.feed(rules, &of.feeds, event, place);
+                    },
+                )?;
                 self = self.merge(rules, again);
             }
         }
         let mut not_applied = self.correlate(rules, &mut chosen);
         let moments = self.alarm(rules, &mut chosen, &mut not_applied);
         chosen.sort_unstable();
-        let again = archive.revisit(rules, &chosen, |found, (event, _), (batch, number), of| {
-            let findings = batch.one(rules, *of);
-            found.hit(rules, findings, event, (batch, number));
-        })?;
+        let metas: BTreeSet<usize> = chosen.iter().map(|(_, (meta, _))| *meta).collect();
+        let mut needs = BTreeSet::from(["event_id"]);
+        needs.extend(metas.into_iter().flat_map(|meta| rules.metas()[meta].needs()));
+        let again =
+            archive.revisit(rules, &chosen, &needs, |found, (event, _), (batch, number), of| {
+                let findings = batch.one(rules, *of);
+                found.hit(rules, findings, event, (batch, number));
+            })?;
         self = self.merge(rules, again);
         let (mut findings, steps) = self.groups.into_findings(rules.metas());
         native::tell(&mut findings, rules, &moments);

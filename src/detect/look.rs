@@ -5,7 +5,7 @@ use super::batch::Batch;
 use super::candidates::{Candidate, Listed, Look, Texts};
 use super::found::{Found, Told};
 use super::narrow::Known;
-use super::row::{SigmaEvent, behind, columns, hash, shown};
+use super::row::{SigmaEvent, behind, hash, shown};
 use super::rules::Rules;
 use super::windows::Place;
 use crate::case::{self, Case, PartFile, Rows, Views, Wanted};
@@ -119,18 +119,20 @@ impl Archive<'_> {
         hits
     }
 
-    /// Looks once more at some events. `places` come in order, with what is to be done there.
+    /// Looks once more at some events, with some columns. `places` come in order, with what is to be done there.
     pub(super) fn revisit<T: Sync>(
         &self,
         rules: &Rules,
         places: &[(Place, T)],
+        columns: &BTreeSet<&'static str>,
         look: impl for<'p> Fn(&mut Found, (&SigmaEvent<'p>, Place), (&mut Batch<'p>, u32), &T) + Sync,
     ) -> Result<Found, case::Error> {
         let parts: Vec<&[(Place, T)]> = places.chunk_by(|a, b| a.0.part == b.0.part).collect();
         self.each(rules, parts, |places| {
             let file = self.case.part(places[0].0.part as usize)?;
             let rows = distinct(places.iter().map(|(place, _)| place.row));
-            let wanted = columns().into_iter().map(|column| (column, rows.clone())).collect();
+            let columns = shown().chain(columns.iter().copied());
+            let wanted = columns.map(|column| (column, rows.clone())).collect();
             let table = file.rows_at(&rows, &wanted)?;
             let (mut found, mut batch) = (Found::new(rules), Batch::new(&table));
             for (number, places) in (0..).zip(places.chunk_by(|a, b| a.0 == b.0)) {

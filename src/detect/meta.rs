@@ -1,6 +1,7 @@
 //! What a report says of a rule, whatever kind it is.
 
 use super::attack;
+use super::row::behind;
 use crate::model::{FindingKind, Severity, Stage};
 use rsigma_parser::CorrelationType::{Temporal, TemporalOrdered};
 use rsigma_parser::{CorrelationRule, Level, SigmaRule};
@@ -47,6 +48,12 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// Columns on demand that its findings need, besides ids of events.
+    pub(super) fn needs(&self) -> BTreeSet<&'static str> {
+        let targets = self.target.iter().flat_map(|path| behind(path));
+        targets.chain(["request_parameters"]).collect()
+    }
+
     /// How it decides: the parts of its document that say so.
     #[must_use]
     pub fn logic(&self) -> String {

@@ -157,8 +157,7 @@ impl Rules {
         for (number, rule) in events.iter_mut().enumerate() {
             let is_about_failure = self.index.is_about_failure(number);
             if let Some(meta) = rule.meta {
-                rule.needs.insert("request_parameters");
-                rule.needs.extend(self.metas[meta].target.iter().flat_map(|path| behind(path)));
+                rule.needs.extend(self.metas[meta].needs());
                 self.metas[meta].is_about_failure |= is_about_failure;
             }
             for feed in &rule.feeds {
