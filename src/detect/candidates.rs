@@ -383,8 +383,13 @@ impl Look<'_> {
     fn of_all(&self, atom: usize) -> Known {
         let Column { coded, has_gaps } = self.column(self.index.atoms[atom].column);
         let kind = COLUMNS[self.index.atoms[atom].column].kind;
-        let may_be_there = matches!(kind, Kind::Text | Kind::Extra | Kind::Also);
-        if *has_gaps && may_be_there && self.has_extra() {
+        let may_be_elsewhere = match kind {
+            // That there is something says nothing of what it is, even where every row has it.
+            Kind::Extra => true,
+            Kind::Text | Kind::Also => *has_gaps,
+            Kind::Own | Kind::Flag | Kind::Json | Kind::Raw => false,
+        };
+        if may_be_elsewhere && self.has_extra() {
             return Known::Maybe;
         }
         let identities = match kind {
