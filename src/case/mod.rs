@@ -43,7 +43,7 @@ pub use journal::selection;
 pub use manifest::{Manifest, Part};
 pub use query::{Answer, Batch, Cell, QueryError};
 pub use record::{columns as record_columns, print as print_record};
-pub use rows::{Row, Rows};
+pub use rows::{EVIDENCE_COMMON, EVIDENCE_OWN, Row, Rows};
 pub use scan::Case;
 pub use views::Views;
 

@@ -62,6 +62,20 @@ impl FallibleStreamingIterator for Finished {
     }
 }
 
+/// Pages of a column that are ready to be written.
+#[derive(Default)]
+struct Done {
+    pages: Vec<CompressedPage>,
+    bytes: usize,
+}
+
+impl Done {
+    fn push(&mut self, page: CompressedDataPage) {
+        self.bytes += page.compressed_size();
+        self.pages.push(CompressedPage::Data(page));
+    }
+}
+
 /// A column of texts that hardly repeat.
 #[derive(Default)]
 pub(super) struct TextPages {
@@ -71,8 +85,7 @@ pub(super) struct TextPages {
     /// Which of its rows have a value; empty as long as none has.
     present: Vec<bool>,
     rows: usize,
-    done: Vec<CompressedPage>,
-    done_bytes: usize,
+    done: Done,
     levels: Vec<u8>,
 }
 
@@ -98,15 +111,14 @@ impl TextPages {
 
     /// All pages; the column is empty again and keeps its buffers.
     pub(super) fn take(&mut self) -> Vec<CompressedPage> {
-        if self.rows > 0 || self.done.is_empty() {
+        if self.rows > 0 || self.done.pages.is_empty() {
             self.end_page();
         }
-        self.done_bytes = 0;
-        std::mem::take(&mut self.done)
+        std::mem::take(&mut self.done).pages
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.plain.len() + self.present.len() + self.done_bytes
+        self.plain.len() + self.present.len() + self.done.bytes
     }
 
     fn end_page(&mut self) {
@@ -124,8 +136,7 @@ impl TextPages {
             &plain[start..]
         };
         let page = data_page(page, &Counts::of_rows(*rows, nulls), Encoding::Plain, None);
-        self.done_bytes += page.compressed_size();
-        self.done.push(CompressedPage::Data(page));
+        self.done.push(page);
         plain.clear();
         present.clear();
         *rows = 0;
@@ -140,8 +151,7 @@ pub(super) struct ListPages {
     repetition: Vec<u32>,
     definition: Vec<u32>,
     rows: usize,
-    done: Vec<CompressedPage>,
-    done_bytes: usize,
+    done: Done,
 }
 
 /// The list is there, and has nothing in it. Below it would be no list, above it no text.
@@ -168,15 +178,14 @@ impl ListPages {
 
     /// All pages; the column is empty again and keeps its buffers.
     pub(super) fn take(&mut self) -> Vec<CompressedPage> {
-        if self.rows > 0 || self.done.is_empty() {
+        if self.rows > 0 || self.done.pages.is_empty() {
             self.end_page();
         }
-        self.done_bytes = 0;
-        std::mem::take(&mut self.done)
+        std::mem::take(&mut self.done).pages
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.plain.len() + self.definition.len() * 2 * size_of::<u32>() + self.done_bytes
+        self.plain.len() + self.definition.len() * 2 * size_of::<u32>() + self.done.bytes
     }
 
     fn end_page(&mut self) {
@@ -187,8 +196,7 @@ impl ListPages {
         let nulls = self.definition.iter().filter(|&&d| d < TEXT).count();
         let counts = Counts { values: self.definition.len(), rows: self.rows, nulls };
         let page = data_page(&page, &counts, Encoding::Plain, None);
-        self.done_bytes += page.compressed_size();
-        self.done.push(CompressedPage::Data(page));
+        self.done.push(page);
         self.plain.clear();
         self.repetition.clear();
         self.definition.clear();

@@ -9,6 +9,21 @@ use polars_arrow::array::{BooleanArray, Utf8ViewArray};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Columns of [`Row::evidence`] that many events have in common.
+pub const EVIDENCE_COMMON: [&str; 9] = [
+    "event_name",
+    "service",
+    "aws_region",
+    "recipient_account_id",
+    "actor",
+    "source_ip_address",
+    "user_agent_family",
+    "outcome",
+    "error_code",
+];
+/// And those that tell one event from the others, but for its id.
+pub const EVIDENCE_OWN: [&str; 3] = ["event_time", "source_file", "source_index"];
+
 /// The columns of a part, held together for random access.
 pub struct Rows {
     places: HashMap<String, usize, FixedState>,

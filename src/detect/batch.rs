@@ -4,24 +4,11 @@
 use super::group::{Hit, PAUSE_SECONDS};
 use super::row::{SigmaEvent, hash, hit_of};
 use super::rules::Rules;
-use crate::case::{Coded, Rows};
+use crate::case::{Coded, EVIDENCE_COMMON, Rows};
 use crate::model::Timestamp;
 use foldhash::fast::FixedState;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-
-/// Columns that hits of a run have in common.
-const COMMON: [&str; 9] = [
-    "event_name",
-    "service",
-    "aws_region",
-    "recipient_account_id",
-    "actor",
-    "source_ip_address",
-    "user_agent_family",
-    "outcome",
-    "error_code",
-];
 
 /// A row that was hit.
 #[derive(Clone, Copy)]
@@ -44,8 +31,9 @@ struct Target<'p> {
 
 pub(super) struct Batch<'p> {
     rows: &'p Rows,
-    columns: [&'p Coded; COMMON.len()],
-    kinds: HashMap<[u32; COMMON.len()], u32, FixedState>,
+    /// What hits of a run have in common.
+    columns: [&'p Coded; EVIDENCE_COMMON.len()],
+    kinds: HashMap<[u32; EVIDENCE_COMMON.len()], u32, FixedState>,
     /// By row, what is known of it once it was hit.
     of_rows: Vec<OfRow>,
     targets: Vec<Target<'p>>,
@@ -82,7 +70,8 @@ impl<'p> Batch<'p> {
     pub(super) fn new(rows: &'p Rows) -> Self {
         Self {
             rows,
-            columns: COMMON.map(|name| rows.coded(name).expect("what findings show is coded")),
+            columns: EVIDENCE_COMMON
+                .map(|name| rows.coded(name).expect("what findings show is coded")),
             kinds: HashMap::default(),
             of_rows: vec![OfRow::default(); rows.len()],
             targets: Vec::new(),

@@ -8,7 +8,7 @@
 use super::group::Hit;
 use super::json::inside;
 use super::{derived, foreign};
-use crate::case::Row;
+use crate::case::{EVIDENCE_COMMON, EVIDENCE_OWN, Row};
 use rsigma_eval::event::{Event, EventValue};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -72,22 +72,6 @@ const OWN: [(&str, &str); 6] = [
     ("ip_kind", "ip_kind"),
 ];
 
-/// Columns that a finding shows, but those that hardly repeat.
-const SHOWN: [&str; 12] = [
-    "event_time",
-    "source_index",
-    "source_file",
-    "event_name",
-    "service",
-    "aws_region",
-    "recipient_account_id",
-    "actor",
-    "source_ip_address",
-    "user_agent_family",
-    "outcome",
-    "error_code",
-];
-
 /// Every column that a rule, a finding or its evidence can ask for.
 #[must_use]
 pub fn columns() -> Vec<&'static str> {
@@ -102,11 +86,12 @@ pub(super) fn on_demand() -> impl Iterator<Item = &'static str> {
 }
 
 fn is_shown(column: &str) -> bool {
-    SHOWN.contains(&column)
+    shown().any(|shown| shown == column)
 }
 
+/// Columns that a finding shows, but the id of the event, which hardly repeats.
 pub(super) fn shown() -> impl Iterator<Item = &'static str> {
-    SHOWN.into_iter()
+    EVIDENCE_OWN.into_iter().chain(EVIDENCE_COMMON)
 }
 
 /// The columns on demand that answer for a field.

@@ -6,7 +6,7 @@ mod secrets_read;
 mod window;
 
 use super::timeline;
-use crate::case::{Row, Rows};
+use crate::case::{EVIDENCE_COMMON, EVIDENCE_OWN, Row, Rows};
 use crate::detect::one_or_several;
 use crate::model::{
     CALLS, Call, Coverage, Evidence, Finding, FindingKind, Outcome, Severity, TimelineRow,
@@ -151,27 +151,10 @@ fn calls(events: &[&Evidence]) -> Vec<Call> {
     calls
 }
 
-/// What evidence is made of.
-const EVIDENCE_COLUMNS: [&str; 15] = [
-    "event_time",
-    "event_id",
-    "event_name",
-    "service",
-    "aws_region",
-    "recipient_account_id",
-    "actor",
-    "source_ip_address",
-    "user_agent_family",
-    "outcome",
-    "error_code",
-    "source_file",
-    "source_index",
-    "request_parameters",
-    "ip_kind",
-];
-
+/// What evidence is made of, and where the address is from.
 pub(super) fn evidence_columns() -> Vec<Expr> {
-    EVIDENCE_COLUMNS.iter().map(|name| col(*name)).collect()
+    let more = ["event_id", "request_parameters", "ip_kind"];
+    EVIDENCE_OWN.into_iter().chain(EVIDENCE_COMMON).chain(more).map(col).collect()
 }
 
 /// Events of a collected frame in order of time.
