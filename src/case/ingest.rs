@@ -29,11 +29,11 @@ const WINDOW_SHARE: usize = 64;
 /// Up to the size of a usual file it may be twice that share: reading in pieces takes nearly twice the time.
 const USUAL_BYTES: usize = 4 << 20;
 const WINDOW_LEAST: usize = 2 << 20;
-/// What is far away is read ahead of the workers, and takes this share of all memory from them. An
-/// object is held about four times on its way: by the connection, in pieces, whole, and as free memory
-/// that the next one fills.
-const AHEAD_SHARE: usize = 8;
-const AHEAD_HELD: usize = 4;
+/// What is far away is read ahead of the workers, and takes this share of all memory from their parts. An
+/// object is held several times on its way: by the connection, in pieces, whole, and as free memory
+/// that the next one fills; and the connections have buffers of their own.
+const AHEAD_SHARE: usize = 4;
+const AHEAD_HELD: usize = 8;
 
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -116,8 +116,11 @@ pub fn ingest(
     progress.begin(&todo.plan);
     let is_far = todo.plan.requests != archive::Requests::default();
     let ahead_bytes = if is_far { options.memory_bytes / AHEAD_SHARE } else { 0 };
-    let worker_bytes = (options.memory_bytes - ahead_bytes) / pool.current_num_threads().max(1);
-    let window_bytes = options.caps.window_bytes.min(share(worker_bytes)).max(WINDOW_LEAST);
+    let threads = pool.current_num_threads().max(1);
+    let part_bytes = (options.memory_bytes - ahead_bytes) / threads / PART_SHARE;
+    // The same for archives near and far: what is read whole here is read whole there.
+    let whole_bytes = share(options.memory_bytes / threads);
+    let window_bytes = options.caps.window_bytes.min(whole_bytes).max(WINDOW_LEAST);
     let inputs = std::mem::take(&mut todo.inputs);
     let ahead_bytes = (ahead_bytes / AHEAD_HELD) as u64;
     let window = Window { file_bytes: window_bytes as u64, ahead_bytes };
@@ -130,7 +133,7 @@ pub fn ingest(
         folder,
         selection: &selection,
         first_reading,
-        part_bytes: worker_bytes / PART_SHARE,
+        part_bytes,
         reading: &*reading,
         failed: AtomicBool::new(false),
         journal: Mutex::new(journal),
