@@ -17,11 +17,10 @@ use crate::model::{
     Suppression, TimelineRow,
 };
 use polars::prelude::{DataFrame, Engine, LazyFrame, PolarsResult};
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Findings kept in a report; how many more there were is told in `omitted`.
-const MAX_FINDINGS: usize = 500;
+pub const MAX_FINDINGS: usize = 500;
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -129,12 +128,9 @@ fn tell_silences(findings: &mut [Finding], coverage: &Coverage) {
     }
 }
 
-/// Most severe first, success before failure, then by time; numbers them and cuts the tail.
+/// Puts them in order, numbers them and cuts the tail.
 fn rank(findings: &mut Vec<Finding>) -> BTreeMap<String, u64> {
-    findings.sort_by(|a, b| {
-        let key = |f: &Finding| (Reverse(f.severity), f.outcome != Outcome::Succeeded, f.first);
-        key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
-    });
+    findings.sort_by(|a, b| a.rank().cmp(&b.rank()));
     let mut omitted = BTreeMap::new();
     for finding in findings.drain(findings.len().min(MAX_FINDINGS)..) {
         *omitted.entry(finding.severity.as_str().to_owned()).or_insert(0) += 1;

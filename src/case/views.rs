@@ -22,10 +22,16 @@ fn key(event_id: &str, account: &str) -> u64 {
 }
 
 impl Views {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.others.is_empty()
+    }
+
     /// Whether the same action is told by another event, of the account whose principal acted.
     #[must_use]
     pub fn is_another(&self, row: Row<'_>) -> bool {
-        if self.others.is_empty() {
+        if self.is_empty() {
             return false;
         }
         let text = |column| row.text(column).unwrap_or_default();

@@ -103,7 +103,8 @@ impl Job {
         }
         let own_accounts = case.accounts()?;
         let step = ui.step("running rules");
-        let detections = detect::run(&case, &self.rules, &own_accounts, &self.pool)?;
+        let mut detections = detect::find(&case, &self.rules, &own_accounts, &self.pool)?;
+        detections.show(&case, &self.pool, analyze::MAX_FINDINGS)?;
         drop(step);
         let step = ui.step("computing tables and anomalies");
         let options = analyze::Options { top: self.settings.top };

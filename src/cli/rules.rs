@@ -171,7 +171,7 @@ fn check(paths: &[PathBuf], ui: &Ui) -> Result<Exit, Failure> {
 fn hits(case: &Path, threads: Option<usize>, rules: &Rules) -> Result<String, Failure> {
     let case = Case::open(case)?;
     let pool = settings::threads(threads)?;
-    let found = detect::run(&case, rules, &case.accounts()?, &pool)?;
+    let found = detect::find(&case, rules, &case.accounts()?, &pool)?;
     let mut by_rule: BTreeMap<&str, (u64, u64, &Finding, Timestamp)> = BTreeMap::new();
     for finding in &found.findings {
         let of = by_rule.entry(&finding.rule).or_insert((0, 0, finding, finding.last));

@@ -74,6 +74,6 @@ fn fires(rules: &Rules, meta: &Meta, events: &Value, folder: &Path) -> Result<bo
     let dir = folder.join("case");
     case::ingest(&Disk::list(&[file])?, &dir, &options, &pool, &Silent)?;
     let case = Case::open(&dir)?;
-    let found = detect::run(&case, rules, &case.accounts()?, &pool)?;
+    let found = detect::find(&case, rules, &case.accounts()?, &pool)?;
     Ok(found.findings.iter().any(|f| f.rule == meta.name))
 }

@@ -4,11 +4,26 @@
 use super::group::{Hit, PAUSE_SECONDS};
 use super::row::{SigmaEvent, hash, hit_of};
 use super::rules::Rules;
-use crate::case::{Coded, EVIDENCE_COMMON, Rows};
+use super::sample::{Few, Sample};
+use super::windows::Place;
+use crate::case::{Coded, Rows};
 use crate::model::Timestamp;
 use foldhash::fast::FixedState;
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// What hits of a run have in common.
+const COMMON: [&str; 7] = [
+    "event_name",
+    "service",
+    "aws_region",
+    "recipient_account_id",
+    "actor",
+    "source_ip_address",
+    "outcome",
+];
 
 /// A row that was hit.
 #[derive(Clone, Copy)]
@@ -27,13 +42,16 @@ struct Target<'p> {
     text: Option<Cow<'p, str>>,
     /// Tells it from others.
     hash: u64,
+    /// For what is kept of it.
+    shared: OnceCell<Arc<str>>,
 }
 
 pub(super) struct Batch<'p> {
+    part: u32,
     rows: &'p Rows,
-    /// What hits of a run have in common.
-    columns: [&'p Coded; EVIDENCE_COMMON.len()],
-    kinds: HashMap<[u32; EVIDENCE_COMMON.len()], u32, FixedState>,
+    /// Those of [`COMMON`].
+    columns: [&'p Coded; COMMON.len()],
+    kinds: HashMap<[u32; COMMON.len()], u32, FixedState>,
     /// By row, what is known of it once it was hit.
     of_rows: Vec<OfRow>,
     targets: Vec<Target<'p>>,
@@ -43,11 +61,11 @@ pub(super) struct Batch<'p> {
 }
 
 /// A rule that makes a finding, and the group of a correlation.
-type RuleOf = (usize, Option<u64>);
+pub(super) type RuleOf = (usize, Option<u64>);
 
 /// Findings that are made of the same hits.
 struct Findings {
-    of: Vec<RuleOf>,
+    of: Arc<[RuleOf]>,
     /// Where their rules say that the target is.
     path: Option<String>,
     is_per_resource: bool,
@@ -67,11 +85,11 @@ struct OfRow {
 }
 
 impl<'p> Batch<'p> {
-    pub(super) fn new(rows: &'p Rows) -> Self {
+    pub(super) fn new(part: u32, rows: &'p Rows) -> Self {
         Self {
+            part,
             rows,
-            columns: EVIDENCE_COMMON
-                .map(|name| rows.coded(name).expect("what findings show is coded")),
+            columns: COMMON.map(|name| rows.coded(name).expect("what findings show is coded")),
             kinds: HashMap::default(),
             of_rows: vec![OfRow::default(); rows.len()],
             targets: Vec::new(),
@@ -95,7 +113,7 @@ impl<'p> Batch<'p> {
         }
         let findings = same.into_iter().map(|((path, is_per_resource, _), of)| {
             let path = path.clone();
-            self.findings.push(Findings { of, path, is_per_resource, hits: Vec::new() });
+            self.findings.push(Findings { of: of.into(), path, is_per_resource, hits: Vec::new() });
             FindingsAt(self.findings.len() - 1)
         });
         findings.collect()
@@ -107,13 +125,17 @@ impl<'p> Batch<'p> {
         *ones.entry(of).or_insert_with(|| {
             let meta = &rules.metas()[of.0];
             findings.push(Findings {
-                of: vec![of],
+                of: [of].into(),
                 path: meta.target.clone(),
                 is_per_resource: meta.per_resource,
                 hits: Vec::new(),
             });
             FindingsAt(findings.len() - 1)
         })
+    }
+
+    pub(super) fn part(&self) -> u32 {
+        self.part
     }
 
     pub(super) fn of(&self, findings: FindingsAt) -> &[RuleOf] {
@@ -152,12 +174,12 @@ impl<'p> Batch<'p> {
 
     fn keep(&mut self, text: Option<Cow<'p, str>>) -> TargetAt {
         let hash = text.as_ref().map_or(0, hash);
-        self.targets.push(Target { text, hash });
+        self.targets.push(Target { text, hash, shared: OnceCell::new() });
         TargetAt(self.targets.len() as u32 - 1)
     }
 
     /// Everything that was added.
-    pub(super) fn each_run(&mut self, mut take: impl FnMut(&[RuleOf], Run<'_>)) {
+    pub(super) fn each_run(&mut self, mut take: impl FnMut(&Arc<[RuleOf]>, Run<'_>)) {
         for Findings { of, is_per_resource, hits, .. } in std::mem::take(&mut self.findings) {
             let mut runs: HashMap<(u32, u64), Vec<At>, FixedState> = HashMap::default();
             for hit in hits {
@@ -192,6 +214,12 @@ impl<'p> Batch<'p> {
 
     pub(super) fn text(&self, target: TargetAt) -> Option<&str> {
         self.target_of(target).text.as_deref()
+    }
+
+    fn shared(&self, target: TargetAt) -> Option<Arc<str>> {
+        let Target { text, shared, .. } = self.target_of(target);
+        let text = text.as_deref()?;
+        Some(shared.get_or_init(|| text.into()).clone())
     }
 
     fn hit(&self, at: &At) -> Hit<'_> {
@@ -244,13 +272,23 @@ impl<'r> Run<'r> {
     }
 }
 
-impl<'r> Stretch<'r> {
+impl Stretch<'_> {
     pub(super) fn len(&self) -> u64 {
         self.hits.len() as u64
     }
 
-    pub(super) fn hit(&self, at: &At) -> Hit<'r> {
-        self.batch.hit(at)
+    /// Keeps what is wanted of the hits.
+    pub(super) fn keep(&self, few: &mut Few, with_target: bool) {
+        for at in self.hits {
+            let rank = few.rank(at.time);
+            if few.takes(rank) {
+                let row = self.batch.rows.places()[at.number as usize];
+                let place = Place { part: self.batch.part, row };
+                let target = if with_target { self.batch.shared(at.target) } else { None };
+                few.add(Sample { rank, place, target });
+            }
+        }
+        few.cut();
     }
 }
 

@@ -9,8 +9,9 @@ use super::native::{self, Moments, Watching};
 use super::new_terms::Terms;
 use super::row::{SigmaEvent, hash, hit_of, on_demand};
 use super::rules::{Feed, Rules};
+use super::sample::Events;
 use super::windows::{MAX_SIGHTINGS, Names, Place, Sighting};
-use crate::case;
+use crate::case::{self, PartFile};
 use crate::model::Suppression;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,13 +76,16 @@ impl Found {
     }
 
     /// All hits in a part.
-    pub(super) fn group(&mut self, rules: &Rules, mut batch: Batch<'_>) {
-        batch.each_run(|findings, run| {
-            let stretches: Vec<_> = run.stretches().collect();
-            for of in findings {
-                self.groups.add(*of, &rules.metas()[of.0], &run, &stretches);
-            }
-        });
+    pub(super) fn group(
+        &mut self,
+        mut batch: Batch<'_>,
+        file: &PartFile,
+    ) -> Result<(), case::Error> {
+        batch.each_run(|of, run| self.groups.add(of, &run));
+        self.groups.decide(|places| {
+            let rows: Vec<u32> = places.iter().map(|place| place.row).collect();
+            Events::of_part(file, batch.part(), &rows)
+        })
     }
 
     /// When the first event of each account was.
@@ -216,7 +220,7 @@ impl Found {
         let moments = self.alarm(rules, &mut chosen, &mut not_applied);
         chosen.sort_unstable();
         let metas: BTreeSet<usize> = chosen.iter().map(|(_, (meta, _))| *meta).collect();
-        let mut needs = BTreeSet::from(["event_id"]);
+        let mut needs = BTreeSet::new();
         needs.extend(metas.into_iter().flat_map(|meta| rules.metas()[meta].needs()));
         let again =
             archive.revisit(rules, &chosen, &needs, |found, (event, _), (batch, number), of| {
@@ -224,13 +228,13 @@ impl Found {
                 found.hit(rules, findings, event, (batch, number));
             })?;
         self = self.merge(rules, again);
-        let (mut findings, steps) = self.groups.into_findings(rules.metas());
+        let (mut findings, groups) = self.groups.into_findings(rules.metas());
         native::tell(&mut findings, rules, &moments);
         let mut suppressions = rules.suppressions.clone();
         for (suppression, events) in suppressions.iter_mut().zip(self.suppressed) {
             suppression.events = events;
         }
-        Ok(Detections { findings, steps, not_applied, suppressions })
+        Ok(Detections { findings, not_applied, suppressions, groups, ..Detections::default() })
     }
 
     /// Sets off all alarms; adds the events that did it to `chosen`.

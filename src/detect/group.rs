@@ -5,19 +5,21 @@
 //! Everything kept of a hit is bounded and merges in any order to the same result, so rows can be
 //! looked at on every thread. Texts are only copied where they are new: most hits are like one before.
 
-use super::batch::{Run, Stretch};
-use super::keep::{COUNTED, Distinct, Firsts, Smallest};
+use super::batch::{RuleOf, Run, Stretch};
+use super::keep::{COUNTED, Distinct, Firsts};
 use super::meta::Meta;
 use super::row::hash;
+use super::sample::{Events, Few};
 use super::step::Step;
-use crate::model::{
-    CALLS, Call, Evidence, Finding, Outcome, SEVERAL, Severity, TimelineRow, Timestamp,
-};
+use super::windows::Place;
+use crate::model::{CALLS, Call, Evidence, Finding, Outcome, SEVERAL, TimelineRow, Timestamp};
 use foldhash::fast::FixedState;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
+use std::sync::Arc;
 
 /// Events kept of a finding besides the last one.
 const EVIDENCE: usize = 9;
@@ -28,69 +30,36 @@ const ATTEMPT_REMEDY: &str = "These calls changed nothing. Ask the owner of the 
 /// A pause longer than this ends a finding: what comes every week is one, what came in spring and again in autumn is two.
 pub(super) const PAUSE_SECONDS: i64 = 14 * 24 * 60 * 60;
 
+/// Whose finding it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct GroupKey {
+struct GroupKey<'g> {
     /// Place of the rule in the list.
-    pub rule: usize,
-    /// The group of a correlation, all of which is one finding.
-    pub of: Option<u64>,
-    pub principal: String,
-    pub account: String,
+    rule: usize,
+    principal: &'g str,
+    account: Cow<'g, str>,
     /// What was acted on, of a rule that tells things apart.
-    pub resource: Option<String>,
+    resource: Option<&'g str>,
 }
 
 /// One event as a finding sees it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hit<'h> {
     pub time: Timestamp,
-    pub event_id: &'h str,
-    pub file: &'h str,
-    pub index: u32,
     pub event_name: &'h str,
     pub service: &'h str,
     pub region: &'h str,
     pub account: &'h str,
     pub principal: &'h str,
     pub source_ip: &'h str,
-    pub user_agent_family: &'h str,
     pub outcome: Outcome,
-    pub error_code: Option<&'h str>,
     pub target: Option<&'h str>,
 }
 
-impl Hit<'_> {
-    fn order(&self) -> (Timestamp, &str, &str, u32) {
-        (self.time, self.event_id, self.file, self.index)
-    }
-
-    fn evidence(&self) -> Evidence {
-        Evidence {
-            event_id: self.event_id.to_owned(),
-            time: self.time,
-            file: self.file.to_owned(),
-            index: self.index,
-            event_name: self.event_name.to_owned(),
-            service: self.service.to_owned(),
-            region: self.region.to_owned(),
-            account: self.account.to_owned(),
-            principal: self.principal.to_owned(),
-            source_ip: self.source_ip.to_owned(),
-            user_agent_family: self.user_agent_family.to_owned(),
-            outcome: self.outcome,
-            error_code: self.error_code.map(str::to_owned),
-            target: self.target.map(str::to_owned),
-            views: Vec::new(),
-        }
-    }
-}
-
 #[derive(Debug, Clone)]
-struct Group {
+pub(super) struct Group {
     first: Timestamp,
     last: Timestamp,
     count: u64,
-    severity: Severity,
     outcomes: BTreeMap<Outcome, u64>,
     /// By a hash of service and name, which are in it.
     calls: HashMap<u64, Call, FixedState>,
@@ -98,47 +67,41 @@ struct Group {
     targets: Firsts,
     distinct_targets: Distinct,
     ips: Firsts,
-    evidence: Smallest<(Timestamp, String, String, u32), Evidence>,
-    last_event: Evidence,
+    evidence: Few,
+    last_event: Few,
     /// By a hash of their keys.
     steps: HashMap<u64, Step, FixedState>,
 }
 
-/// Hits of one key, parted where a pause is.
+/// Hits of some rules by one principal in one account, parted where a pause is.
 #[derive(Debug, Clone)]
 struct Stretches {
-    key: GroupKey,
-    groups: Vec<Group>,
+    /// The rules that are hit by the same events, each with the group of a correlation, all of which is one finding.
+    of: Arc<[RuleOf]>,
+    principal: String,
+    account: String,
+    resource: Option<String>,
+    groups: Vec<Arc<Group>>,
 }
 
-/// Hits of many rows, grouped; by a hash of their keys.
+/// Hits of many rows, grouped; by a hash of what they have in common.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Groups(HashMap<u64, Stretches, FixedState>);
 
 impl Groups {
-    /// Adds hits of the rule (`of` a group of a correlation). An attempt at what the rule finds is one level lower.
-    pub(super) fn add(
-        &mut self,
-        (rule, of): (usize, Option<u64>),
-        meta: &Meta,
-        Run { like, resource, .. }: &Run<'_>,
-        parts: &[Stretch<'_>],
-    ) {
-        let whole = meta.is_about_failure || like.outcome == Outcome::Succeeded;
-        let severity = if whole { meta.severity } else { meta.severity.one_lower() };
-        let number = hash((rule, of, like.principal, like.account, resource));
+    /// Adds hits of these rules, which are always hit together in what was looked at.
+    pub(super) fn add(&mut self, of: &Arc<[RuleOf]>, run: &Run<'_>) {
+        let Run { like, resource, .. } = run;
+        let number = hash((of, like.principal, like.account, resource));
         let stretches = self.0.entry(number).or_insert_with(|| Stretches {
-            key: GroupKey {
-                rule,
-                of,
-                principal: like.principal.to_owned(),
-                account: like.account.to_owned(),
-                resource: resource.map(str::to_owned),
-            },
+            of: of.clone(),
+            principal: like.principal.to_owned(),
+            account: like.account.to_owned(),
+            resource: resource.map(str::to_owned),
             groups: Vec::new(),
         });
-        for stretch in parts {
-            stretches.add(severity, stretch);
+        for stretch in run.stretches() {
+            stretches.add(&stretch);
         }
     }
 
@@ -150,100 +113,140 @@ impl Groups {
         #[expect(clippy::iter_over_hash_type, reason = "merged by key, in any order")]
         for (number, stretches) in other.0 {
             match self.0.get_mut(&number) {
-                Some(mine) => mine.merge(stretches),
+                Some(mine) => mine.merge(stretches.groups),
                 None => _ = self.0.insert(number, stretches),
             }
         }
         self
     }
 
-    /// A correlation whose group is of several principals is told of the one with the most hits.
-    fn in_order(self) -> BTreeMap<GroupKey, Stretches> {
+    /// Where so many hits are of one moment that which of them is shown has to be decided now: with what `read` says of
+    /// these places.
+    pub(super) fn decide<E>(
+        &mut self,
+        read: impl FnOnce(&BTreeSet<Place>) -> Result<Events, E>,
+    ) -> Result<(), E> {
+        let crowded = self.each_few().filter(|few| few.is_crowded());
+        let places: BTreeSet<Place> = crowded.flat_map(|few| few.places()).collect();
+        if !places.is_empty() {
+            let events = read(&places)?;
+            self.each_few().filter(|few| few.is_crowded()).for_each(|few| few.choose(&events));
+        }
+        Ok(())
+    }
+
+    fn each_few(&mut self) -> impl Iterator<Item = &mut Few> {
+        let groups = self.0.values_mut().flat_map(|stretches| &mut stretches.groups);
+        groups.flat_map(|group| {
+            let Group { evidence, last_event, steps, .. } = Arc::make_mut(group);
+            let steps = steps.values_mut().map(|step| &mut step.evidence);
+            [evidence, last_event].into_iter().chain(steps)
+        })
+    }
+
+    /// What was found of each rule by each principal. A correlation whose group is of several principals is told of the
+    /// one with the most hits.
+    fn in_order(&self) -> BTreeMap<GroupKey<'_>, Vec<Arc<Group>>> {
         type Of = (usize, u64);
         let mut counts: BTreeMap<Of, BTreeMap<&str, u64>> = BTreeMap::new();
         let mut accounts: BTreeMap<Of, BTreeSet<String>> = BTreeMap::new();
         let mut all: Vec<&Stretches> = self.0.values().collect();
-        all.sort_by(|a, b| a.key.cmp(&b.key));
-        for stretches in all {
-            let Some(of) = stretches.key.of else { continue };
-            let (of, key) = ((stretches.key.rule, of), &stretches.key);
-            let count: u64 = stretches.groups.iter().map(|g| g.count).sum();
-            *counts.entry(of).or_default().entry(&key.principal).or_default() += count;
-            accounts.entry(of).or_default().insert(key.account.clone());
-        }
-        let most = |counts: &BTreeMap<&str, u64>| {
-            let most = counts.iter().max_by_key(|(name, count)| (**count, Reverse(**name)));
-            most.map(|(name, _)| (*name).to_owned()).expect("a group has hits")
-        };
-        let principals: BTreeMap<Of, String> =
-            counts.iter().map(|(of, counts)| (*of, most(counts))).collect();
-        let mut whole: BTreeMap<GroupKey, Stretches> = BTreeMap::new();
-        #[expect(clippy::iter_over_hash_type, reason = "merged by key, in any order")]
-        for (_, mut stretches) in self.0 {
-            let key = &mut stretches.key;
-            if let Some(of) = key.of.take() {
-                key.principal.clone_from(&principals[&(key.rule, of)]);
-                key.account = one_or_several(&accounts[&(key.rule, of)]);
+        all.sort_by(|a, b| a.order().cmp(&b.order()));
+        for stretches in &all {
+            for (rule, of) in stretches.of.iter() {
+                let Some(of) = of else { continue };
+                let count: u64 = stretches.groups.iter().map(|g| g.count).sum();
+                *counts
+                    .entry((*rule, *of))
+                    .or_default()
+                    .entry(&stretches.principal)
+                    .or_default() += count;
+                accounts.entry((*rule, *of)).or_default().insert(stretches.account.clone());
             }
-            match whole.get_mut(&stretches.key) {
-                Some(mine) => mine.merge(stretches),
-                None => _ = whole.insert(stretches.key.clone(), stretches),
+        }
+        let mut whole: BTreeMap<GroupKey<'_>, Vec<Arc<Group>>> = BTreeMap::new();
+        for stretches in all {
+            for (rule, of) in stretches.of.iter() {
+                let of = of.map(|of| (*rule, of));
+                let key = GroupKey {
+                    rule: *rule,
+                    principal: of.map_or(&stretches.principal, |of| most_frequent(&counts[&of])),
+                    account: match of {
+                        Some(of) => one_or_several(&accounts[&of]).into(),
+                        None => stretches.account.as_str().into(),
+                    },
+                    resource: stretches.resource.as_deref(),
+                };
+                let groups = stretches.groups.iter().cloned();
+                let mine = whole.entry(key).or_default();
+                let is_first = mine.is_empty();
+                mine.extend(groups);
+                if !is_first {
+                    join(mine);
+                }
             }
         }
         whole
     }
 
-    /// Findings (not yet ranked) and the steps they were made of.
+    /// Findings (not yet ranked), each with what it was made of.
     #[must_use]
-    pub(super) fn into_findings(self, metas: &[Meta]) -> (Vec<Finding>, Vec<TimelineRow>) {
-        let (mut findings, mut steps) = (Vec::new(), Vec::new());
-        for (key, mut stretches) in self.in_order() {
-            let meta = &metas[key.rule];
-            stretches.groups.sort_by_key(|group| group.first);
-            for (number, group) in stretches.groups.iter().enumerate() {
-                let finding = group.finding(&key, meta, number > 0);
-                steps.extend(group.timeline(&key, &finding));
-                findings.push(finding);
+    pub(super) fn into_findings(self, metas: &[Meta]) -> (Vec<Finding>, Vec<Arc<Group>>) {
+        let (mut findings, mut made_of) = (Vec::new(), Vec::new());
+        for (key, mut groups) in self.in_order() {
+            groups.sort_by_key(|group| group.first);
+            for (number, group) in groups.into_iter().enumerate() {
+                findings.push(group.finding(&key, &metas[key.rule], number > 0));
+                made_of.push(group);
             }
         }
-        (findings, steps)
+        (findings, made_of)
     }
 }
 
+fn most_frequent<'n>(counts: &BTreeMap<&'n str, u64>) -> &'n str {
+    let most = counts.iter().max_by_key(|(name, count)| (**count, Reverse(**name)));
+    most.map(|(name, _)| *name).expect("a group has hits")
+}
+
+/// Puts together what no pause parts.
+fn join(groups: &mut Vec<Arc<Group>>) {
+    groups.sort_by_key(|group| group.first);
+    let mut joined: Vec<Arc<Group>> = Vec::with_capacity(groups.len());
+    for group in groups.drain(..) {
+        match joined.last_mut() {
+            Some(last) if group.first <= last.last.plus_seconds(PAUSE_SECONDS) => {
+                Arc::make_mut(last).merge(&group);
+            }
+            _ => joined.push(group),
+        }
+    }
+    *groups = joined;
+}
+
 impl Stretches {
-    fn add(&mut self, severity: Severity, stretch: &Stretch<'_>) {
-        let near = |group: &Group| {
+    fn order(&self) -> (&[RuleOf], &str, &str, Option<&str>) {
+        (&self.of, &self.principal, &self.account, self.resource.as_deref())
+    }
+
+    fn add(&mut self, stretch: &Stretch<'_>) {
+        let near = |group: &Arc<Group>| {
             group.first <= stretch.last.plus_seconds(PAUSE_SECONDS)
                 && stretch.first <= group.last.plus_seconds(PAUSE_SECONDS)
         };
         let place = self.groups.iter().position(near).unwrap_or_else(|| {
-            self.groups.push(Group::new(stretch));
+            self.groups.push(Arc::new(Group::new(stretch)));
             self.groups.len() - 1
         });
-        self.groups[place].add(severity, stretch);
+        Arc::make_mut(&mut self.groups[place]).add(stretch);
         if self.groups.len() > 1 {
-            self.join();
+            join(&mut self.groups);
         }
     }
 
-    fn merge(&mut self, other: Self) {
-        self.groups.extend(other.groups);
-        self.join();
-    }
-
-    /// Puts together what no pause parts.
-    fn join(&mut self) {
-        self.groups.sort_by_key(|group| group.first);
-        let mut joined: Vec<Group> = Vec::with_capacity(self.groups.len());
-        for group in self.groups.drain(..) {
-            match joined.last_mut() {
-                Some(last) if group.first <= last.last.plus_seconds(PAUSE_SECONDS) => {
-                    last.merge(group);
-                }
-                _ => joined.push(group),
-            }
-        }
-        self.groups = joined;
+    fn merge(&mut self, other: Vec<Arc<Group>>) {
+        self.groups.extend(other);
+        join(&mut self.groups);
     }
 }
 
@@ -254,25 +257,23 @@ impl Group {
             first: stretch.first,
             last: stretch.last,
             count: 0,
-            severity: Severity::Informational,
             outcomes: BTreeMap::new(),
             calls: HashMap::default(),
             regions: BTreeSet::new(),
             targets: Firsts::new(DISTINCT),
             distinct_targets: Distinct::default(),
             ips: Firsts::new(DISTINCT),
-            evidence: Smallest::new(EVIDENCE),
-            last_event: stretch.like.evidence(),
+            evidence: Few::first(EVIDENCE),
+            last_event: Few::last(1),
             steps: HashMap::default(),
         }
     }
 
-    fn add(&mut self, severity: Severity, stretch: &Stretch<'_>) {
+    fn add(&mut self, stretch: &Stretch<'_>) {
         let Stretch { like, first, last, .. } = stretch;
         self.first = self.first.min(*first);
         self.last = self.last.max(*last);
         self.count += stretch.len();
-        self.severity = self.severity.max(severity);
         *self.outcomes.entry(like.outcome).or_default() += stretch.len();
         let call = self.calls.entry(hash((like.service, like.event_name)));
         let new = || Call {
@@ -291,78 +292,60 @@ impl Group {
         if !like.source_ip.is_empty() {
             self.ips.insert(like.source_ip, *first);
         }
-        for at in stretch.hits {
-            if self.evidence.takes(|(last, ..)| at.time <= *last) {
-                let hit = stretch.hit(at);
-                let key = (hit.time, hit.event_id.to_owned(), hit.file.to_owned(), hit.index);
-                self.evidence.insert(key, hit.evidence());
-            }
-        }
-        let latest = stretch.hits.iter().filter(|at| at.time == *last).map(|at| stretch.hit(at));
-        if let Some(latest) = latest.max_by(|a, b| a.order().cmp(&b.order()))
-            && latest.order() > order(&self.last_event)
-        {
-            self.last_event = latest.evidence();
-        }
+        stretch.keep(&mut self.evidence, true);
+        stretch.keep(&mut self.last_event, true);
         let key = (like.service, like.event_name, like.outcome, like.source_ip, like.region);
         self.steps.entry(hash(key)).or_insert_with(|| Step::new(like)).add(stretch);
     }
 
-    fn merge(&mut self, other: Self) {
+    fn merge(&mut self, other: &Self) {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.count += other.count;
-        self.severity = self.severity.max(other.severity);
-        for (outcome, count) in other.outcomes {
-            *self.outcomes.entry(outcome).or_default() += count;
+        for (outcome, count) in &other.outcomes {
+            *self.outcomes.entry(*outcome).or_default() += count;
         }
         #[expect(clippy::iter_over_hash_type, reason = "added up by key, in any order")]
-        for (number, call) in other.calls {
-            match self.calls.get_mut(&number) {
+        for (number, call) in &other.calls {
+            match self.calls.get_mut(number) {
                 Some(mine) => mine.count += call.count,
-                None => _ = self.calls.insert(number, call),
+                None => _ = self.calls.insert(*number, call.clone()),
             }
         }
-        self.regions.extend(other.regions);
+        self.regions.extend(other.regions.iter().cloned());
         self.targets.merge(&other.targets);
-        self.distinct_targets.merge(other.distinct_targets);
+        self.distinct_targets.merge(&other.distinct_targets);
         self.ips.merge(&other.ips);
-        for (key, event) in other.evidence.items {
-            self.evidence.insert(key, event);
-        }
-        if order(&other.last_event) > order(&self.last_event) {
-            self.last_event = other.last_event;
-        }
+        self.evidence.merge(&other.evidence);
+        self.last_event.merge(&other.last_event);
         #[expect(clippy::iter_over_hash_type, reason = "merged by key, in any order")]
-        for (number, step) in other.steps {
-            match self.steps.get_mut(&number) {
+        for (number, step) in &other.steps {
+            match self.steps.get_mut(number) {
                 Some(mine) => mine.merge(step),
-                None => _ = self.steps.insert(number, step),
+                None => _ = self.steps.insert(*number, step.clone()),
             }
         }
     }
 
-    /// `is_later`: after a pause, and so not the first finding of its key.
-    fn finding(&self, key: &GroupKey, meta: &Meta, is_later: bool) -> Finding {
-        let mut evidence: Vec<Evidence> = self.evidence.items.values().cloned().collect();
-        if evidence.iter().all(|e| order(e) != order(&self.last_event)) {
-            evidence.push(self.last_event.clone());
-        }
+    /// Without events. `is_later`: after a pause, and so not the first finding of its key.
+    fn finding(&self, key: &GroupKey<'_>, meta: &Meta, is_later: bool) -> Finding {
+        // An attempt at what the rule finds is one level lower.
+        let is_whole = meta.is_about_failure || self.outcomes.contains_key(&Outcome::Succeeded);
         let outcome = outcome(&self.outcomes);
         let is_attempt = is_attempt(outcome) && !meta.is_about_failure;
         let calls = self.calls();
         let since = is_later.then(|| self.first.to_string());
-        let parts = [&meta.name, &key.principal, &key.account];
-        let parts = parts.into_iter().chain(&key.resource).chain(&since);
+        let parts = [meta.name.as_str(), key.principal, &key.account];
+        let parts = parts.into_iter().chain(key.resource).chain(since.as_deref());
         Finding {
-            id: id(&parts.map(String::as_str).collect::<Vec<_>>()),
+            id: id(&parts.collect::<Vec<_>>()),
             number: 0,
             rule: meta.name.clone(),
             title: if is_attempt { self.title(&meta.title) } else { meta.title.clone() },
             kind: meta.kind,
-            severity: self.severity,
-            principal: key.principal.clone(),
-            account: key.account.clone(),
+            severity: if is_whole { meta.severity } else { meta.severity.one_lower() },
+            principal: key.principal.to_owned(),
+            account: key.account.to_string(),
             region: one_or_several(&self.regions),
             first: self.first,
             last: self.last,
@@ -383,7 +366,7 @@ impl Group {
             author: meta.author.clone(),
             rule_id: meta.id.clone(),
             license: meta.license.clone(),
-            evidence,
+            evidence: Vec::new(),
             evidence_total: self.count,
         }
     }
@@ -403,7 +386,7 @@ impl Group {
         calls
     }
 
-    fn summary(&self, key: &GroupKey, calls: &[Call]) -> String {
+    fn summary(&self, key: &GroupKey<'_>, calls: &[Call]) -> String {
         let times = |call: &Call| match call.count {
             1 => call.name.clone(),
             n => format!("{} ×{n}", call.name),
@@ -429,11 +412,30 @@ impl Group {
         out + "."
     }
 
-    fn timeline(&self, key: &GroupKey, finding: &Finding) -> Vec<TimelineRow> {
+    /// Where the events are that it shows.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        let steps = self.steps.values().map(|step| &step.evidence);
+        [&self.evidence, &self.last_event].into_iter().chain(steps).flat_map(Few::places)
+    }
+
+    /// Those of [`Self::places`], as the finding shows them.
+    pub(super) fn evidence(&self, events: &Events) -> Vec<Evidence> {
+        let first = self.evidence.chosen(events);
+        let last = self.last_event.chosen(events);
+        let is_there = |place| first.iter().any(|(_, sample)| sample.place == place);
+        let last = last.into_iter().filter(|(_, sample)| !is_there(sample.place));
+        let shown = first.iter().copied().chain(last).map(|(event, sample)| {
+            let target = sample.target.as_deref().map(str::to_owned);
+            Evidence { target, ..event.clone() }
+        });
+        shown.collect()
+    }
+
+    pub(super) fn steps(&self, finding: &Finding, events: &Events) -> Vec<TimelineRow> {
         let row = |step: &&Step| TimelineRow {
             first: step.first,
             last: step.last,
-            principal: key.principal.clone(),
+            principal: finding.principal.clone(),
             service: step.key.service.clone(),
             event_name: step.key.event_name.clone(),
             calls: Vec::new(),
@@ -441,20 +443,21 @@ impl Group {
             outcome: step.key.outcome,
             source_ip: step.key.source_ip.clone(),
             region: step.key.region.clone(),
-            account: key.account.clone(),
+            account: finding.account.clone(),
             count: step.count,
             severity: finding.severity,
             findings: vec![finding.id.clone()],
-            evidence: step.evidence.items.keys().map(|(_, id)| id.clone()).collect(),
+            evidence: step
+                .evidence
+                .chosen(events)
+                .iter()
+                .map(|(e, _)| e.event_id.clone())
+                .collect(),
         };
         let mut steps: Vec<&Step> = self.steps.values().collect();
         steps.sort_by(|a, b| a.key.cmp(&b.key));
         steps.iter().map(row).collect()
     }
-}
-
-fn order(event: &Evidence) -> (Timestamp, &str, &str, u32) {
-    (event.time, &event.event_id, &event.file, event.index)
 }
 
 pub(crate) fn one_or_several(values: &BTreeSet<String>) -> String {
@@ -497,14 +500,16 @@ mod tests {
     use super::*;
     use crate::detect::run;
     use crate::detect::tests::{case_of, pool};
+    use crate::model::Severity;
     use serde_json::json;
 
     /// What a rule finds in calls at these seconds, in this order.
     fn finding(hits: &[(u32, Outcome)]) -> Vec<Finding> {
         let rules = crate::detect::Rules::load(&[]).unwrap();
-        let records = hits.iter().map(|(number, outcome)| {
+        // Backwards, so that ids are in no order of places.
+        let records = hits.iter().enumerate().rev().map(|(at, (number, outcome))| {
             let mut record = json!({
-                "eventID": format!("e-{number}"), "eventName": "LeaveOrganization",
+                "eventID": format!("e-{number}-{at:03}"), "eventName": "LeaveOrganization",
                 "eventTime": Timestamp::default().plus_seconds(i64::from(*number)).to_string(),
                 "eventSource": "organizations.amazonaws.com", "awsRegion": "us-east-1",
                 "recipientAccountId": "111122223333", "sourceIPAddress": "192.0.2.1",
@@ -520,12 +525,7 @@ mod tests {
         });
         let (_dir, case) = case_of(&records.collect::<Vec<_>>());
         let found = run(&case, &rules, &case.accounts().unwrap(), &pool()).unwrap().findings;
-        let mut found: Vec<Finding> =
-            found.into_iter().filter(|finding| finding.rule == "organization_left").collect();
-        // The place in the file is that in `hits`.
-        let evidence = found.iter_mut().flat_map(|finding| &mut finding.evidence);
-        evidence.for_each(|event| event.index = 0);
-        found
+        found.into_iter().filter(|finding| finding.rule == "organization_left").collect()
     }
 
     #[test]
@@ -552,10 +552,28 @@ mod tests {
     }
 
     #[test]
+    fn of_many_events_in_one_moment_the_least_ids_are_shown() {
+        let found = finding(&[(7, Outcome::Succeeded); 300]).remove(0);
+        let ids =
+            |events: &[Evidence]| events.iter().map(|e| e.event_id.clone()).collect::<Vec<_>>();
+        let least: Vec<String> = (0..9).map(|n| format!("e-7-{n:03}")).collect();
+        assert_eq!(ids(&found.evidence), [least, vec!["e-7-299".to_owned()]].concat());
+    }
+
+    #[test]
     fn a_long_pause_parts_findings_whatever_order_hits_come_in() {
         let day = 24 * 60 * 60;
         let days = [0, 10, 20, 60, 61, 90];
         let mut hits: Vec<_> = days.iter().map(|n| (n * day, Outcome::Succeeded)).collect();
+        // Nor the place in the file nor that in `hits`.
+        let finding = |hits: &[(u32, Outcome)]| {
+            let mut found = finding(hits);
+            for event in found.iter_mut().flat_map(|finding| &mut finding.evidence) {
+                event.index = 0;
+                event.event_id.clear();
+            }
+            found
+        };
         let straight = finding(&hits);
         let counts = |findings: &[Finding]| findings.iter().map(|f| f.count).collect::<Vec<_>>();
         assert_eq!(counts(&straight), [3, 2, 1]);

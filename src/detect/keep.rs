@@ -7,31 +7,6 @@ use std::collections::BTreeMap;
 /// Distinct texts counted.
 pub(super) const COUNTED: usize = 10_000;
 
-/// The smallest of many, as many as there is room for.
-#[derive(Debug, Clone)]
-pub(super) struct Smallest<K: Ord, V> {
-    pub(super) items: BTreeMap<K, V>,
-    room: usize,
-}
-
-impl<K: Ord, V> Smallest<K, V> {
-    pub(super) fn new(room: usize) -> Self {
-        Self { items: BTreeMap::new(), room }
-    }
-
-    /// Whether something may be kept that is not smaller than `least` in the first thing it is ordered by.
-    pub(super) fn takes(&self, least: impl Fn(&K) -> bool) -> bool {
-        self.items.len() < self.room || self.items.last_key_value().is_some_and(|(k, _)| least(k))
-    }
-
-    pub(super) fn insert(&mut self, key: K, value: V) {
-        self.items.entry(key).or_insert(value);
-        if self.items.len() > self.room {
-            self.items.pop_last();
-        }
-    }
-}
-
 /// The first few distinct texts by the time they were first seen.
 #[derive(Debug, Clone)]
 pub(super) struct Firsts {
@@ -94,8 +69,8 @@ impl Distinct {
         }
     }
 
-    pub(super) fn merge(&mut self, other: Self) {
-        other.hashes.into_iter().for_each(|hash| self.insert(hash));
+    pub(super) fn merge(&mut self, other: &Self) {
+        other.hashes.iter().copied().for_each(|hash| self.insert(hash));
     }
 
     fn cut(&mut self) {

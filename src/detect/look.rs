@@ -54,11 +54,17 @@ impl Archive<'_> {
             }
             let mut table = file.rows_at(&rows, &wanted)?;
             let hits = self.hits(rules, &look, &candidates, &table);
-            // What nobody asks for but who was hit.
-            let hit: Vec<u32> =
-                hits.rows.iter().map(|(number, _)| rows[*number as usize]).collect();
-            file.fill(&mut table, "event_id", &hit)?;
-            let mut batch = Batch::new(&table);
+            // What nobody asks for but who is told from others by it.
+            let tells = |(_, list): &&(u32, u32)| {
+                !self.views.is_empty()
+                    || hits.lists[*list as usize]
+                        .iter()
+                        .any(|rule| !rules.events[*rule as usize].feeds.is_empty())
+            };
+            let told: Vec<u32> =
+                hits.rows.iter().filter(tells).map(|(number, _)| rows[*number as usize]).collect();
+            file.fill(&mut table, "event_id", &told)?;
+            let mut batch = Batch::new(part, &table);
             let of_lists: Vec<Told<'_>> =
                 hits.lists.iter().map(|list| Told::new(rules, list, &mut batch)).collect();
             for (number, list) in hits.rows {
@@ -71,7 +77,7 @@ impl Archive<'_> {
                 let place = Place { part, row: rows[number as usize] };
                 found.take(rules, &of_lists[list as usize], (&event, place), (&mut batch, number));
             }
-            found.group(rules, batch);
+            found.group(batch, &file)?;
             Ok(found)
         })
     }
@@ -134,14 +140,14 @@ impl Archive<'_> {
             let columns = shown().chain(columns.iter().copied());
             let wanted = columns.map(|column| (column, rows.clone())).collect();
             let table = file.rows_at(&rows, &wanted)?;
-            let (mut found, mut batch) = (Found::new(rules), Batch::new(&table));
+            let (mut found, mut batch) = (Found::new(rules), Batch::new(places[0].0.part, &table));
             for (number, places) in (0..).zip(places.chunk_by(|a, b| a.0 == b.0)) {
                 let event = SigmaEvent::new(table.row(number as usize), self.own_accounts);
                 for (place, what) in places {
                     look(&mut found, (&event, *place), (&mut batch, number), what);
                 }
             }
-            found.group(rules, batch);
+            found.group(batch, &file)?;
             Ok(found)
         })
     }

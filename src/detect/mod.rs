@@ -20,6 +20,7 @@ mod new_terms;
 mod passed;
 mod row;
 mod rules;
+mod sample;
 mod sigma;
 mod step;
 pub mod target;
@@ -32,23 +33,31 @@ pub use meta::Meta;
 pub use row::{SigmaEvent, columns as event_columns};
 pub use rules::{Error, Rules};
 
-use crate::case::{self, Case};
+use crate::case::{self, Case, Views};
 use crate::model::{Finding, Suppression, TimelineRow};
+use group::Group;
 use look::Archive;
+use sample::Events;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What the rules found: findings, not yet ranked, and the steps they are made of.
 #[derive(Debug, Default)]
 pub struct Detections {
+    /// Without events, before [`Self::show`].
     pub findings: Vec<Finding>,
+    /// Of findings that were shown.
     pub steps: Vec<TimelineRow>,
     /// Rules that could not be applied to this archive, and why.
     pub not_applied: Vec<String>,
     /// Each with the events that it covered.
     pub suppressions: Vec<Suppression>,
+    /// What each finding was made of.
+    groups: Vec<Arc<Group>>,
+    views: Views,
 }
 
-/// Evaluates every rule on every event. `own_accounts`: whose archive this is.
+/// Evaluates every rule on every event, and shows all that was found. `own_accounts`: whose archive this is.
 ///
 /// # Errors
 /// When a part of the case cannot be read.
@@ -58,16 +67,60 @@ pub fn run(
     own_accounts: &BTreeSet<String>,
     pool: &rayon::ThreadPool,
 ) -> Result<Detections, case::Error> {
-    let views = pool.install(|| case.views())?;
-    run_over(&Archive { case, own_accounts, views: &views, pool, trail: None }, rules)
+    let mut detections = find(case, rules, own_accounts, pool)?;
+    detections.show(case, pool, usize::MAX)?;
+    Ok(detections)
 }
 
-fn run_over(archive: &Archive<'_>, rules: &Rules) -> Result<Detections, case::Error> {
-    let mut detections = archive.look(rules)?.settle(rules, archive)?;
-    for event in detections.findings.iter_mut().flat_map(|f| &mut f.evidence) {
-        event.views = archive.views.of(&event.event_id, &event.account).to_vec();
+/// The same, for who counts findings, or wants the events of some.
+///
+/// # Errors
+/// When a part of the case cannot be read.
+pub fn find(
+    case: &Case,
+    rules: &Rules,
+    own_accounts: &BTreeSet<String>,
+    pool: &rayon::ThreadPool,
+) -> Result<Detections, case::Error> {
+    let views = pool.install(|| case.views())?;
+    let archive = Archive { case, own_accounts, views: &views, pool, trail: None };
+    let found = find_in(&archive, rules)?;
+    Ok(Detections { views, ..found })
+}
+
+fn find_in(archive: &Archive<'_>, rules: &Rules) -> Result<Detections, case::Error> {
+    archive.look(rules)?.settle(rules, archive)
+}
+
+impl Detections {
+    /// Reads the events of the first findings in the order of a report, as many as are wanted.
+    ///
+    /// # Errors
+    /// When a part of the case cannot be read.
+    pub fn show(
+        &mut self,
+        case: &Case,
+        pool: &rayon::ThreadPool,
+        wanted: usize,
+    ) -> Result<(), case::Error> {
+        let mut shown: Vec<usize> = (0..self.groups.len()).collect();
+        if shown.len() > wanted {
+            shown.sort_by(|a, b| self.findings[*a].rank().cmp(&self.findings[*b].rank()));
+            shown.truncate(wanted);
+            shown.sort_unstable();
+        }
+        let places = shown.iter().flat_map(|number| self.groups[*number].places()).collect();
+        let events = Events::read(case, pool, &places)?;
+        for number in shown {
+            let (finding, group) = (&mut self.findings[number], &self.groups[number]);
+            finding.evidence = group.evidence(&events);
+            for event in &mut finding.evidence {
+                event.views = self.views.of(&event.event_id, &event.account).to_vec();
+            }
+            self.steps.extend(group.steps(finding, &events));
+        }
+        Ok(())
     }
-    Ok(detections)
 }
 
 #[cfg(test)]

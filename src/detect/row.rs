@@ -49,6 +49,8 @@ pub(super) const NESTED: [(&str, &str); 11] = [
     ("eventContext", "event_context"),
     ("addendum", "addendum"),
 ];
+/// A principal of whom the event says nothing.
+pub(super) const UNKNOWN: &str = "unknown";
 /// Place of `resources` in [`NESTED`].
 const RESOURCES: usize = 4;
 pub(super) const FLAGS: [(&str, &str); 2] =
@@ -223,18 +225,13 @@ pub(super) fn hit_of<'r>(row: Row<'r>, target: Option<&'r str>) -> Hit<'r> {
     let text = |column| row.text(column).unwrap_or_default();
     Hit {
         time: row.time(),
-        event_id: text("event_id"),
-        file: text("source_file"),
-        index: row.index(),
         event_name: text("event_name"),
         service: text("service"),
         region: text("aws_region"),
         account: text("recipient_account_id"),
-        principal: row.text("actor").unwrap_or("unknown"),
+        principal: row.text("actor").unwrap_or(UNKNOWN),
         source_ip: text("source_ip_address"),
-        user_agent_family: text("user_agent_family"),
         outcome: row.outcome(),
-        error_code: row.text("error_code"),
         target,
     }
 }

@@ -2,7 +2,8 @@
 
 use super::batch::Stretch;
 use super::group::Hit;
-use super::keep::{Firsts, Smallest};
+use super::keep::Firsts;
+use super::sample::Few;
 use crate::model::{Outcome, Timestamp};
 
 /// Events and targets kept of one step.
@@ -24,7 +25,7 @@ pub(super) struct Step {
     pub(super) last: Timestamp,
     pub(super) count: u64,
     pub(super) targets: Firsts,
-    pub(super) evidence: Smallest<(Timestamp, String), ()>,
+    pub(super) evidence: Few,
 }
 
 impl Step {
@@ -42,7 +43,7 @@ impl Step {
             last: hit.time,
             count: 0,
             targets: Firsts::new(SAMPLES + 1),
-            evidence: Smallest::new(SAMPLES),
+            evidence: Few::first(SAMPLES),
         }
     }
 
@@ -53,21 +54,15 @@ impl Step {
         for (target, _, at) in &stretch.targets {
             self.targets.insert(target, *at);
         }
-        for at in stretch.hits {
-            if self.evidence.takes(|(last, _)| at.time <= *last) {
-                self.evidence.insert((at.time, stretch.hit(at).event_id.to_owned()), ());
-            }
-        }
+        stretch.keep(&mut self.evidence, false);
     }
 
-    pub(super) fn merge(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.count += other.count;
         self.targets.merge(&other.targets);
-        for (key, ()) in other.evidence.items {
-            self.evidence.insert(key, ());
-        }
+        self.evidence.merge(&other.evidence);
     }
 
     pub(super) fn target(&self) -> Option<String> {

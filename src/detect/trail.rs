@@ -4,7 +4,7 @@
 use super::aws::Selectors;
 use super::look::Archive;
 use super::row::{SigmaEvent, columns};
-use super::{Rules, run_over};
+use super::{Rules, find_in};
 use crate::case::{self, Case, PartFile, print_record};
 use crate::model::Finding;
 use rayon::prelude::*;
@@ -66,8 +66,8 @@ pub fn recorded(
     }
     recorded.services = services.into_iter().collect();
     recorded.services.sort_by(|a, b| b.1.bytes.cmp(&a.1.bytes).then_with(|| a.0.cmp(&b.0)));
-    let all = run_over(&archive, rules)?.findings;
-    let left = run_over(&Archive { trail: Some(selectors), ..archive }, rules)?.findings;
+    let all = find_in(&archive, rules)?.findings;
+    let left = find_in(&Archive { trail: Some(selectors), ..archive }, rules)?.findings;
     recorded.findings = all.into_iter().map(|finding| seen(finding, &left)).collect();
     recorded.findings.sort_by(|a, b| {
         let lost = |seen: &Seen| seen.finding.count - seen.recorded;

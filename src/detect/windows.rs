@@ -19,7 +19,7 @@ const MICROSECONDS: i64 = 1_000_000;
 pub(super) const MAX_SIGHTINGS: usize = 10_000_000;
 
 /// Where an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pub(super) part: u32,
     pub(super) row: u32,

@@ -3,6 +3,7 @@
 use super::event::words;
 use super::{ActorKind, Evidence, Gap, Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 
 words! {
     /// Sigma's levels, in rising order.
@@ -136,6 +137,12 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// The order of a report: most severe first, success before failure, then by time.
+    #[must_use]
+    pub fn rank(&self) -> impl Ord {
+        (Reverse(self.severity), self.outcome != Outcome::Succeeded, self.first, &self.id)
+    }
+
     /// SQL that gives every event of the finding: what it was found by, in the words of the table. It is made to be
     /// pasted, so there is none when the log put anything into its terms that could act in a shell or in SQL.
     #[must_use]
