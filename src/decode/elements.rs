@@ -129,8 +129,11 @@ impl<'a> Elements<'a> {
             }
         };
         let field = Field::of(key);
+        let backslash = self.grammar.backslash();
         let (next, found, raw) = if let Some((text, raw)) = self.grammar.plain_string(value) {
             (value + 1, Value::String(text), raw)
+        } else if let Some((word, raw)) = self.grammar.plain_word(value) {
+            (value + 1, word, raw)
         } else if matches!(self.grammar.byte(value), b'{' | b'[') {
             let next = self.nested(value, field)?;
             // A record takes it as it stands, whatever is in it.
@@ -141,7 +144,7 @@ impl<'a> Elements<'a> {
             (next, self.cursor.peek(), self.cursor.raw_value())
         };
         if field == Some(Field::RESOURCES) {
-            self.cursor.go_to(value, true);
+            self.cursor.go_to(value, backslash != self.grammar.backslash());
             record.take_names(self.cursor.clone());
         }
         record.member(field, key, found, raw);

@@ -1,6 +1,7 @@
 //! Whether a structural index is that of one JSON document, and where its brackets close.
 
 use super::parser::Fault;
+use super::walk::Value;
 use crate::model::RejectReason;
 use std::cell::Cell;
 
@@ -93,6 +94,20 @@ impl<'a> Grammar<'a> {
         let is_plain =
             next <= self.backslash && raw.len() > 1 && raw[0] == b'"' && raw.ends_with(b"\"");
         is_plain.then(|| (&self.text[start + 1..next - 1], raw))
+    }
+
+    /// `true`, `false` or `null` at a structural, and nothing behind it but the next.
+    #[inline]
+    pub(super) fn plain_word(&self, i: usize) -> Option<(Value<'a>, &'a [u8])> {
+        let [start, next] = self.structurals.get(i..)?.first_chunk::<2>()?.map(|at| at as usize);
+        let raw = self.raw.get(start..next)?;
+        let word = match raw {
+            b"true" => Value::Bool(true),
+            b"false" => Value::Bool(false),
+            b"null" => Value::Null,
+            _ => return None,
+        };
+        Some((word, raw))
     }
 
     /// Steps over what is known to be sound, up to a structural.

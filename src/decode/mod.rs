@@ -2,14 +2,16 @@
 //! count, and the run goes on.
 //!
 //! A file is unpacked (`unpack`, `inflate`), its text is put in order (`text`), and its records are
-//! found whatever shape they travel in (`container`). A plain trail file is inflated once, parsed
-//! once (simd-json, into buffers that are reused), and each record is pushed into a [`Sink`] while
+//! found whatever shape they travel in (`container`). A plain trail file is inflated once, its structure
+//! is found once (`structurals`, into buffers that are reused), and each record is pushed into a [`Sink`] while
 //! those buffers live. Scalars are borrowed from the parsed text; nested values are borrowed as the
 //! very bytes that stood in the file, so nothing is printed back and no spelling is lost. What is
 //! no single document, or too large to be held, goes through in pieces (`pieces`, `cut`); what is
 //! damaged, record by record (`salvage`).
 
 mod aggregated;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod container;
 mod cut;
 mod elements;
@@ -21,6 +23,7 @@ mod pieces;
 mod record;
 mod salvage;
 mod scratch;
+mod structurals;
 mod table;
 mod text;
 mod unpack;

@@ -1,21 +1,18 @@
 //! One JSON document to a cursor over it, in buffers that are kept.
 //!
-//! simd-json finds the structure: every bracket, colon, comma and beginning of a scalar, and that the
-//! text is UTF-8. What it would do next, build a tape of every value, is not done: a record's nested
-//! values are kept as the bytes that stand in the file, and only some thirty scalars of it are looked
-//! at. So the structure is checked against JSON's grammar here, which costs half as much, leaves the
-//! text untouched (no string is unescaped in place, so no second copy of the file is needed), and
-//! notes where each bracket closes, so that a nested value is stepped over in one go.
+//! The structure of the text is found first ([`Structurals`]). What simd-json would do next, build a tape
+//! of every value, is not done: a record's nested values are kept as the bytes that stand in the file,
+//! and only some thirty scalars of it are looked at. So the structure is checked against JSON's grammar
+//! here, which costs half as much, leaves the text untouched (no string is unescaped in place, so no
+//! second copy of the file is needed), and notes where each bracket closes, so that a nested value is
+//! stepped over in one go.
 
 use super::elements::Elements;
 use super::grammar::{Grammar, Open, Spans};
+use super::structurals::Structurals;
 use super::walk::Cursor;
 use crate::model::RejectReason;
-use simd_json::{Buffers, ErrorType, INPUT_PADDING, Tape};
 use typed_arena::Arena;
-
-/// Structurals that fit before the parser's buffers first grow.
-const STRUCTURALS: usize = 1 << 16;
 
 pub(super) struct Parser {
     /// For documents that are part of a larger text: simd-json wants padding behind.
@@ -24,9 +21,7 @@ pub(super) struct Parser {
 }
 
 struct Core {
-    buffers: Buffers,
-    /// Never filled, but simd-json makes room in it: only the allocation is kept.
-    tape: Option<Tape<'static>>,
+    structurals: Structurals,
     spans: Spans,
     open: Vec<Open>,
     max_depth: usize,
@@ -57,10 +52,8 @@ impl Fault {
 
 impl Parser {
     pub(super) fn new(max_depth: usize) -> Self {
-        // No depth at all: the second half of simd-json gives up at the first bracket.
-        let buffers = Buffers::with_max_depth(STRUCTURALS, 0);
-        let (spans, open) = (Spans::default(), Vec::new());
-        Self { copy: Vec::new(), core: Core { buffers, tape: None, spans, open, max_depth } }
+        let (structurals, spans, open) = Default::default();
+        Self { copy: Vec::new(), core: Core { structurals, spans, open, max_depth } }
     }
 
     /// Parses all of `raw` and hands a cursor at its value to `read`.
@@ -92,35 +85,14 @@ impl Parser {
     }
 
     pub(super) fn capacity(&self) -> usize {
-        self.copy.capacity() + self.core.spans.capacity()
+        self.copy.capacity() + self.core.structurals.capacity() + self.core.spans.capacity()
     }
 }
 
 impl Core {
-    /// Fills the structural index; refuses what is not UTF-8, holds an open string or a bare control
-    /// character in one.
+    /// Refuses what is not UTF-8, holds an open string or a bare control character in one.
     fn structure<'p>(&'p mut self, raw: &'p mut Vec<u8>) -> Result<Structure<'p>, Fault> {
-        let len = raw.len();
-        raw.resize(len + INPUT_PADDING, b' ');
-        let mut tape = self.tape.take().unwrap_or_else(Tape::null).reset();
-        let found = simd_json::fill_tape_padded(raw, len, &mut self.buffers, &mut tape);
-        self.tape = Some(tape.reset());
-        raw.truncate(len);
-        match found {
-            Ok(()) => {}
-            Err(error) => match error.error() {
-                ErrorType::DepthLimitExceeded => {}
-                ErrorType::InvalidUtf8 => {
-                    let detail = "text that is not UTF-8".to_owned();
-                    return Err(Fault { reason: RejectReason::InvalidUtf8, detail });
-                }
-                other => return Err(Fault::syntax(&format!("{other:?}"), error.index())),
-            },
-        }
-        // SAFETY: simd-json has just found these very bytes to be UTF-8.
-        #[allow(unsafe_code, reason = "a second look at every byte costs as much as the first")]
-        let text = unsafe { std::str::from_utf8_unchecked(raw) };
-        let structurals = self.buffers.structural_indexes();
+        let (text, structurals) = self.structurals.find(raw)?;
         self.spans.make_room(structurals.len());
         let (spans, open, max_depth) = (&self.spans, &mut self.open, self.max_depth);
         Ok(Structure { text, structurals, spans, open, max_depth })
@@ -135,7 +107,7 @@ mod tests {
         Parser::new(4).parse(text.as_bytes(), |_| ()).err().map(|f| f.reason)
     }
 
-    /// What the fast half of simd-json is trusted with, and what is checked after it.
+    /// What those who find the structure are trusted with, and what is checked after it.
     #[test]
     fn takes_json_and_nothing_else() {
         for good in [
