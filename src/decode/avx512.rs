@@ -111,17 +111,17 @@ impl State {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,pclmulqdq,popcnt")]
     fn structurals(&mut self, block: __m512i) -> u64 {
-        let equal = |byte: u8| _mm512_cmpeq_epi8_mask(block, _mm512_set1_epi8(byte as i8));
+        let equal = |byte: u8| _mm512_cmpeq_epi8_mask(block, _mm512_set1_epi8(byte.cast_signed()));
         let quotes = equal(b'"') & !self.escaped(equal(b'\\'));
         // Every bit the parity of the quotes up to it.
-        let quotes_wide = _mm_set_epi64x(0, quotes as i64);
+        let quotes_wide = _mm_set_epi64x(0, quotes.cast_signed());
         let parity = _mm_clmulepi64_si128::<0>(quotes_wide, _mm_set1_epi8(-1));
-        let inside = _mm_cvtsi128_si64(parity) as u64 ^ self.inside;
-        self.inside = ((inside as i64) >> 63) as u64;
+        let inside = _mm_cvtsi128_si64(parity).cast_unsigned() ^ self.inside;
+        self.inside = (inside.cast_signed() >> 63).cast_unsigned();
         self.controls |= _mm512_cmplt_epu8_mask(block, _mm512_set1_epi8(0x20)) & inside;
 
         let space = _mm512_cmpeq_epi8_mask(block, _mm512_shuffle_epi8(load(&SPACES), block));
-        let braces = _mm512_or_si512(block, _mm512_set1_epi8(BRACE_BIT as i8));
+        let braces = _mm512_or_si512(block, _mm512_set1_epi8(BRACE_BIT.cast_signed()));
         let mark = _mm512_cmpeq_epi8_mask(braces, _mm512_shuffle_epi8(load(&MARKS), block));
         let ends = (mark & !inside) | quotes;
         let before = ends | space;
@@ -153,7 +153,7 @@ impl State {
 fn write(bits: u64, base: u32, found: &mut Vec<u32>) {
     let count = bits.count_ones() as usize;
     let places = _mm512_maskz_compress_epi8(bits, load(&PLACES));
-    let base = _mm512_set1_epi32(base as i32);
+    let base = _mm512_set1_epi32(base.cast_signed());
     found.reserve(BLOCK);
     let spare = found.spare_capacity_mut();
     let (sixteens, _) = spare[..BLOCK].as_chunks_mut::<16>();

@@ -4,9 +4,10 @@
 use super::container::KEYS_MAX;
 use super::grammar::{Grammar, Spans};
 use super::parser::Fault;
-use super::record::{Field, Nested, Record};
+use super::record::{Field, NAME_KEYS, Nested, Record};
 use super::walk::{Cursor, Value};
 use crate::model::RejectReason;
+use std::ops::Range;
 
 /// How a plain trail file begins.
 pub(super) const HEAD: &[u8] = b"{\"Records\":[";
@@ -144,8 +145,7 @@ impl<'a> Elements<'a> {
             (next, self.cursor.peek(), self.cursor.raw_value())
         };
         if field == Some(Field::RESOURCES) {
-            self.cursor.go_to(value, backslash != self.grammar.backslash());
-            record.take_names(self.cursor.clone());
+            self.names(value..next, backslash != self.grammar.backslash(), record);
         }
         record.member(field, key, found, raw);
         Ok(next)
@@ -156,7 +156,6 @@ impl<'a> Elements<'a> {
         let repeated = match field {
             Some(Field::Json(Nested::UserIdentity)) => &mut self.identity,
             Some(Field::Json(Nested::TlsDetails)) => &mut self.tls,
-            Some(Field::RESOURCES) => return self.grammar.value(at, DEPTH + 1, Some(self.spans)),
             _ => return self.grammar.value(at, DEPTH + 1, None),
         };
         if !repeated.raw.is_empty() && self.cursor.starts_with(at, repeated.raw) {
@@ -167,6 +166,30 @@ impl<'a> Elements<'a> {
         let next = self.grammar.value(at, DEPTH + 1, None)?;
         *repeated = Repeated { raw: self.cursor.between(at, next), structurals: next - at };
         Ok(next)
+    }
+
+    /// What resources are called, in a value that was checked: texts under certain keys of the objects in a list.
+    fn names(&mut self, value: Range<usize>, escapes: bool, record: &mut Record<'a>) {
+        record.resource_arns.clear();
+        if self.grammar.byte(value.start) != b'[' {
+            return;
+        }
+        let mut depth = 0;
+        for at in value {
+            match self.grammar.byte(at) {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                b'"' if depth == 2 && self.grammar.byte(at + 1) == b':' => {
+                    self.cursor.go_to(at, escapes);
+                    if NAME_KEYS.contains(&self.cursor.key())
+                        && let Value::String(name) = self.cursor.peek()
+                    {
+                        record.resource_arns.push(name);
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     /// What stands behind the list: the end, or further members that hold no records.

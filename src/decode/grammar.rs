@@ -91,9 +91,11 @@ impl<'a> Grammar<'a> {
     pub(super) fn plain_string(&self, i: usize) -> Option<(&'a str, &'a [u8])> {
         let [start, next] = self.structurals.get(i..)?.first_chunk::<2>()?.map(|at| at as usize);
         let raw = self.raw.get(start..next)?;
-        let is_plain =
-            next <= self.backslash && raw.len() > 1 && raw[0] == b'"' && raw.ends_with(b"\"");
-        is_plain.then(|| (&self.text[start + 1..next - 1], raw))
+        if next <= self.backslash && raw.len() > 1 && raw[0] == b'"' && raw.ends_with(b"\"") {
+            Some((&self.text[start + 1..next - 1], raw))
+        } else {
+            None
+        }
     }
 
     /// `true`, `false` or `null` at a structural, and nothing behind it but the next.

@@ -25,6 +25,8 @@ mod salvage;
 mod scratch;
 mod structurals;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 mod unpack;
 mod walk;

@@ -6,6 +6,8 @@ use crate::model::RejectReason;
 /// The keys by which records are known.
 pub(super) const NAMES: [&str; 5] =
     ["eventName", "eventSource", "eventTime", "eventID", "eventVersion"];
+/// What a resource is called under, in its element of `resources`.
+pub(super) const NAME_KEYS: [&str; 3] = ["ARN", "ARNPrefix", "arn"];
 /// How many of them, in another case, make a record: names of that kind are common in other logs.
 const NAMES_IN_ANY_CASE: usize = 3;
 
@@ -344,9 +346,9 @@ impl<'a> Record<'a> {
     }
 
     /// The names in the `resources` at the cursor.
-    pub(super) fn take_names(&mut self, mut cursor: Cursor<'a>) {
+    fn take_names(&mut self, mut cursor: Cursor<'a>) {
         self.resource_arns.clear();
-        cursor.members(&["ARN", "ARNPrefix", "arn"], |name| self.resource_arns.push(name));
+        cursor.members(&NAME_KEYS, |name| self.resource_arns.push(name));
     }
 }
 

@@ -67,7 +67,7 @@ impl Structurals {
     }
 
     /// On any processor, by simd-json.
-    fn find_anywhere(&mut self, raw: &mut Vec<u8>) -> Result<&[u32], Refused> {
+    pub(super) fn find_anywhere(&mut self, raw: &mut Vec<u8>) -> Result<&[u32], Refused> {
         let len = raw.len();
         raw.resize(len + INPUT_PADDING, b' ');
         let mut tape = self.tape.take().unwrap_or_else(Tape::null).reset();
@@ -87,73 +87,5 @@ impl Structurals {
 
     pub(super) fn capacity(&self) -> usize {
         self.found.capacity() * size_of::<u32>()
-    }
-}
-
-#[cfg(all(test, target_arch = "x86_64"))]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// What makes a difference, in pieces that are put together at random.
-    const PIECES: [&[u8]; 28] = [
-        b"{",
-        b"}",
-        b"[",
-        b"]",
-        b":",
-        b",",
-        b"\"",
-        b"\"",
-        b"\"a\"",
-        b"\"key\":",
-        b"\\",
-        b"\\\\",
-        b"\\\"",
-        b"\\u00e9",
-        b" ",
-        b"\t",
-        b"\n",
-        b"\r",
-        b"\x00",
-        b"\x0c",
-        b"\x1a",
-        b"\x7f",
-        b"true",
-        b"-1.5e3",
-        b"\xc3\xa9",
-        b"\xe2\x82\xac",
-        b"\xff",
-        b"a text that reaches from one block into the next, and far",
-    ];
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4096))]
-
-        #[test]
-        fn both_find_the_same(
-            pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..90),
-            quiet in any::<bool>(),
-        ) {
-            // Half of them without what is refused: most of the others are.
-            let refused: [&[u8]; 6] = [b"\"", b"\x00", b"\x0c", b"\x1a", b"\xff", b"\\"];
-            let kept = pieces.iter().filter(|p| !quiet || !refused.contains(p));
-            // At a bracket simd-json stops; it would read on to the end of anything else.
-            let text = [&b"["[..]].into_iter().chain(kept.copied()).flatten().copied().collect::<Vec<u8>>();
-            let mut structurals = Structurals::default();
-            let Some(found) = super::super::avx512::find(&text, &mut structurals.found) else {
-                eprintln!("skipped: this processor has no AVX-512");
-                return Ok(());
-            };
-            let found = found.map(|()| std::mem::take(&mut structurals.found));
-            // A form feed and what is a colon but for one bit are refused later, as one thing or another.
-            let odd = text.iter().any(|byte| matches!(byte, 0x0c | 0x1a));
-            let expected = structurals.find_anywhere(&mut text.clone()).map(<[u32]>::to_vec);
-            if odd {
-                prop_assert_eq!(found.is_ok(), expected.is_ok());
-            } else {
-                prop_assert_eq!(found, expected);
-            }
-        }
     }
 }
