@@ -2,7 +2,7 @@
 //! (nobody did them at one moment), so they stand in a table of their own, one row a record.
 
 use super::builder::{Column, Taken};
-use super::dedupe::Key;
+use super::dedupe::{KEY_BYTES, Key, Keys};
 use super::intern::Dict;
 use super::pages::{self, TextPages};
 use crate::decode::Record;
@@ -37,7 +37,7 @@ pub(super) struct Aggregated {
     records: TextPages,
     files: Dict,
     indexes: Vec<u32>,
-    keys: Vec<Key>,
+    keys: Keys,
 }
 
 impl Aggregated {
@@ -47,7 +47,7 @@ impl Aggregated {
 
     pub(super) fn heap_bytes(&self) -> usize {
         let texts: usize = self.texts.iter().map(TextPages::heap_bytes).sum();
-        texts + self.records.heap_bytes() + self.rows() * (2 * 8 + 4 + size_of::<Key>())
+        texts + self.records.heap_bytes() + self.rows() * (2 * 8 + 4 + KEY_BYTES)
     }
 
     pub(super) fn file(&mut self, name: &str) -> u32 {
@@ -74,9 +74,15 @@ impl Aggregated {
         self.keys.push(Key::of(record, file));
     }
 
-    /// The finished columns; there are no rows afterwards.
+    /// By which duplicates are found: to be written before the next row comes.
+    pub(super) fn keys(&mut self) -> &mut Keys {
+        &mut self.keys
+    }
+
+    /// The finished columns; there are no rows afterwards, but for the keys.
     pub(super) fn take(&mut self) -> Taken {
         let mut done = std::mem::take(self);
+        self.keys = std::mem::take(&mut done.keys);
         let rows = done.rows();
         let times = TIMES.into_iter().zip([done.starts, done.ends]);
         let mut columns: Vec<_> = times.map(|(name, at)| (name, Column::Time(at))).collect();
@@ -86,7 +92,7 @@ impl Aggregated {
         columns.push((RECORD, Column::Pages(done.records.take())));
         columns.push((PLACE[0], Column::Pages(pages::of_dict(&done.files))));
         columns.push((PLACE[1], Column::Index(done.indexes)));
-        Taken { rows, columns, keys: done.keys }
+        Taken { rows, columns }
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Builder {
     failed_login: Vec<bool>,
     files: Dict,
     indexes: Vec<u32>,
-    keys: Vec<dedupe::Key>,
+    keys: dedupe::Keys,
     scratch: Vec<u8>,
 }
 
@@ -46,7 +46,7 @@ impl Builder {
     pub(super) fn heap_bytes(&self) -> usize {
         let dicts: usize = self.dicts.iter().map(Dict::heap_bytes).sum();
         let texts: usize = self.texts.iter().map(TextPages::heap_bytes).sum();
-        let fixed = self.rows() * (8 + 4 + 2 + 1 + size_of::<dedupe::Key>());
+        let fixed = self.rows() * (8 + 4 + 2 + 1 + dedupe::KEY_BYTES);
         dicts + texts + fixed + self.extra.heap_bytes() + self.arns.heap_bytes()
     }
 
@@ -94,7 +94,13 @@ impl Builder {
         self.extra.push(Some(&self.scratch));
     }
 
-    /// The finished columns in their order in the file, and the keys by which duplicates are found. The builder is empty again and keeps its buffers.
+    /// By which duplicates are found: to be written before the next row comes.
+    pub(super) fn keys(&mut self) -> &mut dedupe::Keys {
+        &mut self.keys
+    }
+
+    /// The finished columns in their order in the file. The builder is empty again, but for the keys, and
+    /// keeps its buffers.
     pub(super) fn take(&mut self) -> Taken {
         let rows = self.rows();
         let mut columns = vec![("event_time", Column::Time(refill(&mut self.times)))];
@@ -115,7 +121,7 @@ impl Builder {
         columns.push(("source_index", Column::Index(refill(&mut self.indexes))));
         self.files.clear();
         self.failed_login.clear();
-        Taken { rows, columns, keys: refill(&mut self.keys) }
+        Taken { rows, columns }
     }
 
     fn derived(&self, out: &mut Vec<(&'static str, Column)>) {
@@ -194,5 +200,4 @@ pub(super) fn lossy(value: &[u8]) -> String {
 pub(super) struct Taken {
     pub(super) rows: usize,
     pub(super) columns: Vec<(&'static str, Column)>,
-    pub(super) keys: Vec<dedupe::Key>,
 }

@@ -7,12 +7,14 @@
 
 use super::Error;
 use crate::decode::Record;
+use rayon::slice::ParallelSliceMut;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::hash::BuildHasher;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::slice::ChunksExact;
 
 /// Identity of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub(super) struct Key {
 }
 
 /// On disk, without `amends`: few records amend another, so theirs stand at the end of the file.
-const KEY_BYTES: usize = 37;
+pub(super) const KEY_BYTES: usize = 37;
 const AMENDMENT_BYTES: usize = 20;
 const COUNT_BYTES: usize = 4;
 /// What one key costs while a slice is searched for repeats, and the share of the memory that a
@@ -112,33 +114,74 @@ fn wide(bytes: &[u8]) -> u128 {
     u128::from_le_bytes(bytes.try_into().expect("sixteen bytes were taken"))
 }
 
-/// Writes the keys of one part; they are on disk when this returns.
-pub(super) fn write_keys(path: &Path, keys: &[Key]) -> Result<(), Error> {
-    let mut out = Vec::with_capacity(COUNT_BYTES + keys.len() * KEY_BYTES);
-    out.extend_from_slice(&(keys.len() as u32).to_le_bytes());
-    for key in keys {
-        key.print(&mut out);
+/// The keys of one part as they stand in its file.
+#[derive(Default)]
+pub(super) struct Keys {
+    rows: Vec<u8>,
+    amendments: Vec<u8>,
+    count: u32,
+}
+
+impl Keys {
+    pub(super) fn push(&mut self, key: Key) {
+        key.print(&mut self.rows);
+        if key.amends != 0 {
+            self.amendments.extend_from_slice(&self.count.to_le_bytes());
+            self.amendments.extend_from_slice(&key.amends.to_le_bytes());
+        }
+        self.count += 1;
     }
-    for (row, key) in keys.iter().enumerate().filter(|(_, key)| key.amends != 0) {
-        out.extend_from_slice(&(row as u32).to_le_bytes());
-        out.extend_from_slice(&key.amends.to_le_bytes());
+
+    /// Writes what is there and is empty again. Not on disk before the file is synced.
+    pub(super) fn write(&mut self, path: &Path) -> Result<File, Error> {
+        let mut file = File::create(path).map_err(Error::io("create", path))?;
+        for part in [&self.count.to_le_bytes()[..], &self.rows, &self.amendments] {
+            file.write_all(part).map_err(Error::io("write", path))?;
+        }
+        self.clear();
+        Ok(file)
     }
-    let mut file = File::create(path).map_err(Error::io("create", path))?;
-    file.write_all(&out).and_then(|()| file.sync_all()).map_err(Error::io("write", path))
+
+    pub(super) fn clear(&mut self) {
+        self.rows.clear();
+        self.amendments.clear();
+        self.count = 0;
+    }
+}
+
+impl FromIterator<Key> for Keys {
+    fn from_iter<I: IntoIterator<Item = Key>>(keys: I) -> Self {
+        let mut all = Self::default();
+        keys.into_iter().for_each(|key| all.push(key));
+        all
+    }
 }
 
 pub(super) fn read_keys(path: &Path) -> Result<Vec<Key>, Error> {
     let bytes = fs::read(path).map_err(Error::io("read", path))?;
-    let damaged = || Error::io("read", path)(std::io::ErrorKind::InvalidData.into());
-    let (count, rest) = bytes.split_at_checked(COUNT_BYTES).ok_or_else(damaged)?;
-    let rows = number(count) as usize * KEY_BYTES;
-    let (rows, amendments) = rest.split_at_checked(rows).ok_or_else(damaged)?;
-    let mut keys: Vec<Key> = rows.chunks_exact(KEY_BYTES).map(Key::parse).collect();
-    for amendment in amendments.chunks_exact(AMENDMENT_BYTES) {
-        let row = number(&amendment[..4]) as usize;
-        keys.get_mut(row).ok_or_else(damaged)?.amends = wide(&amendment[4..]);
+    let (rows, amendments) = split(&bytes, path)?;
+    let mut keys: Vec<Key> = rows.map(Key::parse).collect();
+    for (row, amends) in amendments {
+        keys.get_mut(row).ok_or_else(|| damaged(path))?.amends = amends;
     }
     Ok(keys)
+}
+
+/// The rows of a file of keys, and which of them amend which event.
+fn split<'b>(
+    bytes: &'b [u8],
+    path: &Path,
+) -> Result<(ChunksExact<'b, u8>, impl Iterator<Item = (usize, u128)> + 'b), Error> {
+    let (count, rest) = bytes.split_at_checked(COUNT_BYTES).ok_or_else(|| damaged(path))?;
+    let rows = number(count) as usize * KEY_BYTES;
+    let (rows, amendments) = rest.split_at_checked(rows).ok_or_else(|| damaged(path))?;
+    let amendments = amendments.chunks_exact(AMENDMENT_BYTES);
+    let amendments = amendments.map(|a| (number(&a[..4]) as usize, wide(&a[4..])));
+    Ok((rows.chunks_exact(KEY_BYTES), amendments))
+}
+
+fn damaged(path: &Path) -> Error {
+    Error::io("read", path)(std::io::ErrorKind::InvalidData.into())
 }
 
 /// The keys of one part: where they are, and the rank of each of its files in the order of names;
@@ -211,13 +254,16 @@ fn repeated(
     within: impl Fn(u128) -> bool,
 ) -> Result<Vec<u64>, Error> {
     let mut hashes = Vec::with_capacity(expected + expected / 16);
-    for part in parts {
-        for key in read_keys(&part.path)? {
-            let hashes_of_key = [key.hash, key.amends].into_iter();
-            hashes.extend(hashes_of_key.filter(|h| *h != 0 && within(*h)).map(|h| h as u64));
-        }
+    let mut bytes = Vec::new();
+    for PartKeys { path, .. } in parts {
+        bytes.clear();
+        let read = File::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+        read.map_err(Error::io("read", path))?;
+        let (rows, amendments) = split(&bytes, path)?;
+        let all = rows.map(|row| wide(&row[..16])).chain(amendments.map(|(_, amends)| amends));
+        hashes.extend(all.filter(|h| *h != 0 && within(*h)).map(|h| h as u64));
     }
-    hashes.sort_unstable();
+    hashes.par_sort_unstable();
     let mut last = None;
     let mut repeated = Vec::new();
     for hash in hashes {
@@ -341,7 +387,7 @@ mod tests {
         let mut all = Vec::new();
         for (number, (keys, file_ranks)) in parts.iter().enumerate() {
             let path = dir.path().join(number.to_string());
-            write_keys(&path, keys).unwrap();
+            keys.iter().copied().collect::<Keys>().write(&path).unwrap();
             assert_eq!(&read_keys(&path).unwrap(), keys);
             all.push(PartKeys { path, file_ranks: file_ranks.to_vec() });
         }

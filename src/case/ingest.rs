@@ -1,24 +1,27 @@
 //! Archive to case: read, inflate, parse and store every new file once, on every thread.
 //!
 //! Workers take files in the order of their names, each with buffers and a part of its own; a part
-//! is written when it is full and then told to the journal, with the files that are whole in it. So
+//! is written when it is full and, once on disk, told to the journal with the files that are whole in it. So
 //! an ingest can stop anywhere and go on, and a case can grow. Who read what shows nowhere: after
 //! the parts, `settle` puts rows where they belong by a rule that knows only names and contents.
 
 use super::Error;
+use super::commit::{Step, commit};
 use super::filter::{Filter, Filtered};
 use super::folder::{self, Folder};
-use super::journal::{self, Account, Fate, Journal, Line, Part, Reading, State, Table};
+use super::journal::{self, Account, Fate, Journal, Line, Part, PartNames, Reading, State, Table};
 use super::manifest::{self, Manifest};
 use super::settle::{Settled, settle};
-use super::store::Store;
+use super::store::{Store, Target};
 use crate::archive::{self, Body, Input, Key, Next, Source, Window};
 use crate::decode::{Caps, Decoded, Kind, Rejected, Scratch, decode, decode_reader};
 use crate::model::{Ledger, ReadError, Reject, RejectReason, Selection, Skip, SkipReason, Stop};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{self, SyncSender};
+use std::thread;
 
 /// A part takes about this share of what a worker may hold; the rest is for the file in hand and
 /// for the columns while they are written.
@@ -136,14 +139,13 @@ pub fn ingest(
         part_bytes,
         reading: &*reading,
         failed: AtomicBool::new(false),
-        journal: Mutex::new(journal),
+        names: journal.part_names(),
     };
-    let results: Vec<Result<(), Error>> = pool.broadcast(|_| run.work());
-    results.into_iter().collect::<Result<(), Error>>()?;
+    run.read(pool, &mut journal)?;
     if options.stop.is_asked() {
         return Err(Error::Stopped);
     }
-    run.finish(before.as_ref(), &todo)
+    pool.install(|| run.finish(journal, before.as_ref(), &todo))
 }
 
 /// How much text a worker may hold whole.
@@ -215,24 +217,37 @@ struct Run<'a> {
     reading: &'a dyn archive::Reading,
     /// A worker could not write: the others stop too.
     failed: AtomicBool,
-    journal: Mutex<Journal>,
+    names: PartNames,
 }
 
 impl Run<'_> {
-    fn work(&self) -> Result<(), Error> {
-        let result = self.take_files();
+    /// Reads all files; what was read is on disk and in the journal when this returns.
+    fn read(&self, pool: &rayon::ThreadPool, journal: &mut Journal) -> Result<(), Error> {
+        thread::scope(|scope| {
+            let (steps, waiting) = mpsc::sync_channel(pool.current_num_threads());
+            let commits = scope.spawn(move || commit(&self.folder, journal, &waiting));
+            let results = pool.broadcast(|_| self.work(&steps));
+            drop(steps);
+            commits.join().expect("committing never panics")?;
+            results.into_iter().collect()
+        })
+    }
+
+    fn work(&self, steps: &SyncSender<Step>) -> Result<(), Error> {
+        let result = self.take_files(steps);
         if result.is_err() {
             self.failed.store(true, Ordering::Relaxed);
         }
         result
     }
 
-    fn take_files(&self) -> Result<(), Error> {
+    fn take_files(&self, steps: &SyncSender<Step>) -> Result<(), Error> {
         let inputs = self.source.inputs();
         let mut scratch = Scratch::new(self.caps.depth);
         let mut filter = Filter::new(self.selection);
         let mut bytes = Vec::new();
-        let mut store = Store::new(&self.folder, &self.journal, self.part_bytes);
+        let target = Target { folder: &self.folder, names: &self.names, steps };
+        let mut store = Store::new(target, self.part_bytes);
         let mut given_up = Ok(());
         while !self.failed.load(Ordering::Relaxed) && !self.options.stop.is_asked() {
             let Some(Next { number, body }) = self.reading.next(&mut bytes) else { break };
@@ -265,8 +280,12 @@ impl Run<'_> {
         given_up
     }
 
-    fn finish(self, before: Option<&Manifest>, todo: &Todo) -> Result<Manifest, Error> {
-        let mut journal = self.journal.into_inner().expect("no worker panics with the lock");
+    fn finish(
+        self,
+        mut journal: Journal,
+        before: Option<&Manifest>,
+        todo: &Todo,
+    ) -> Result<Manifest, Error> {
         journal.read_again()?;
         let unchanged = before.filter(|m| m.journal_bytes == journal.bytes());
         let settled = match unchanged.map(|m| &m.ledger.records) {

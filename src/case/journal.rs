@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) const NAME: &str = "journal.ndjson";
 /// Raised when what was written before cannot be gone on with.
@@ -292,8 +293,26 @@ impl Journal {
     pub(super) fn name_part(&mut self) -> String {
         let number = self.state.next_part;
         self.state.next_part += 1;
-        format!("part-{number:05}")
+        part_name(number)
     }
+
+    /// The same for those who write parts at the same time.
+    pub(super) fn part_names(&self) -> PartNames {
+        PartNames(AtomicU64::new(self.state.next_part))
+    }
+}
+
+/// Names that no part has had; the journal hears of them with the parts.
+pub(super) struct PartNames(AtomicU64);
+
+impl PartNames {
+    pub(super) fn next(&self) -> String {
+        part_name(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+fn part_name(number: u64) -> String {
+    format!("part-{number:05}")
 }
 
 /// What the case at `case` is about, if there is one.

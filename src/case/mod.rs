@@ -7,6 +7,7 @@ mod aggregated;
 mod builder;
 mod coded;
 mod columns;
+mod commit;
 mod dedupe;
 mod derive;
 mod dry_run;

@@ -26,17 +26,16 @@ fn options() -> WriteOptions {
     }
 }
 
-/// Writes `columns` (all of `rows` rows) as one row group to `path`.
+/// Writes `columns` (all of `rows` rows) as one row group to `path`. Not on disk before it is synced.
 pub(super) fn write(
     path: &Path,
     rows: usize,
     columns: Vec<(&'static str, Column)>,
-) -> Result<(), Error> {
+) -> Result<File, Error> {
     let file = File::create(path).map_err(Error::io("create", path))?;
     let mut file = BufWriter::with_capacity(1 << 20, file);
     encode(&mut file, rows, columns).map_err(Error::unwritten(path))?;
-    let file = file.into_inner().map_err(|e| Error::io("write", path)(e.into_error()))?;
-    file.sync_all().map_err(Error::io("write", path))
+    file.into_inner().map_err(|e| Error::io("write", path)(e.into_error()))
 }
 
 fn encode(

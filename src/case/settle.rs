@@ -4,7 +4,8 @@
 //! Repeats are not thrown away but put beside the table: when the file that holds the kept one
 //! changes, another comes back without its file being read again, or being there at all.
 
-use super::dedupe::{self, Key, PartKeys, Repeats};
+use super::commit::Written;
+use super::dedupe::{self, Key, Keys, PartKeys, Repeats};
 use super::folder::Folder;
 use super::journal::{Journal, Line, Part, PartFile, Reading, State, Table};
 use super::{Error, meaning, part, scan};
@@ -44,14 +45,22 @@ pub(super) fn settle(
         let name = journal.name_part();
         let columns = super::builder::Builder::default().take().columns;
         let table = Table::Events;
-        part::write(&folder.table(table, &name), 0, columns)?;
-        dedupe::write_keys(&folder.keys(&name), &[])?;
+        let path = folder.table(table, &name);
+        let file = part::write(&path, 0, columns)?;
+        Written { path, file }.sync()?;
+        write_keys(folder, &name, Keys::default())?;
         folder.sync()?;
         let (first, last) = (Timestamp::default(), Timestamp::default());
         let part = Part { name, table, rows: 0, spare: 0, first, last, files: Vec::new() };
         journal.append(Line::Read { parts: vec![part], files: Vec::new() })?;
     }
     Ok(Settled { duplicate, conflict, amended })
+}
+
+fn write_keys(folder: &Folder, part: &str, mut keys: Keys) -> Result<(), Error> {
+    let path = folder.keys(part);
+    let file = keys.write(&path)?;
+    Written { path, file }.sync()
 }
 
 /// The name of a file in the table; none for one whose rows do not count.
@@ -87,6 +96,10 @@ fn settle_part(
     old: Part,
     (ranks, spare): (&PartKeys, &[u32]),
 ) -> Result<(), Error> {
+    if old.spare == 0 && spare.is_empty() && ranks.file_ranks.iter().all(Option::is_some) {
+        // As most are: no row was moved, and none is to be.
+        return Ok(());
+    }
     let keys = dedupe::read_keys(&ranks.path)?;
     let counts = |key: &Key| ranks.file_ranks[key.file as usize].is_some();
     let mut spare_rows = spare.iter().peekable();
@@ -143,7 +156,7 @@ fn rewrite(
     if beside.height() > 0 {
         scan::write_part(&folder.spare(&name), &mut beside)?;
     }
-    dedupe::write_keys(&folder.keys(&name), &keys)?;
+    write_keys(folder, &name, keys.into_iter().collect())?;
     folder.sync()?;
     let (rows, spare) = (table.height() as u64, beside.height() as u64);
     let files = old.files.clone();

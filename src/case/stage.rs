@@ -2,6 +2,7 @@
 //! The program itself does not come through here.
 
 use super::builder::Builder;
+use super::commit::Written;
 use super::{Error, part};
 use crate::decode::{Record, Sink};
 use std::path::Path;
@@ -28,7 +29,9 @@ impl Columns {
     /// When the file cannot be written.
     pub fn write(&mut self, path: &Path) -> Result<(), Error> {
         let taken = self.0.take();
-        part::write(path, taken.rows, taken.columns)
+        self.0.keys().clear();
+        let file = part::write(path, taken.rows, taken.columns)?;
+        Written { path: path.to_owned(), file }.sync()
     }
 }
 

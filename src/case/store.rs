@@ -6,19 +6,28 @@
 
 use super::aggregated::Aggregated;
 use super::builder::{Builder, Taken};
+use super::commit::{Step, Written};
+use super::dedupe::Keys;
 use super::folder::Folder;
-use super::journal::{Account, Journal, Line, Part, PartFile, Reading, Table};
-use super::{Error, dedupe, part};
+use super::journal::{Account, Line, Part, PartFile, PartNames, Reading, Table};
+use super::{Error, part};
 use crate::decode::{Record, Sink};
 use crate::model::Timestamp;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::mpsc::SyncSender;
 
 /// Rows of a part when memory does not end it sooner.
 const PART_ROWS: usize = 100_000;
 
+/// Where parts go.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'r> {
+    pub(super) folder: &'r Folder,
+    pub(super) names: &'r PartNames,
+    pub(super) steps: &'r SyncSender<Step>,
+}
+
 pub(super) struct Store<'r> {
-    folder: &'r Folder,
-    journal: &'r Mutex<Journal>,
+    target: Target<'r>,
     /// Bytes that the rows in hand may take.
     part_bytes: usize,
     events: Builder,
@@ -32,10 +41,9 @@ pub(super) struct Store<'r> {
 }
 
 impl<'r> Store<'r> {
-    pub(super) fn new(folder: &'r Folder, journal: &'r Mutex<Journal>, part_bytes: usize) -> Self {
+    pub(super) fn new(target: Target<'r>, part_bytes: usize) -> Self {
         Self {
-            folder,
-            journal,
+            target,
             part_bytes,
             events: Builder::default(),
             aggregated: Aggregated::default(),
@@ -65,37 +73,47 @@ impl<'r> Store<'r> {
         self.events.rows() >= PART_ROWS || bytes() >= self.part_bytes
     }
 
-    /// Stores the rows and then tells the journal, so that a line never promises too much.
+    /// Writes the rows and hands on what the journal is to hear when they are on disk.
     pub(super) fn write(&mut self) -> Result<(), Error> {
-        let mut parts = Vec::new();
+        let (mut parts, mut written) = (Vec::new(), Vec::new());
         if self.events.rows() > 0 {
             let taken = self.events.take();
             let files = std::mem::take(&mut self.event_files);
-            parts.push(self.part(Table::Events, taken, files)?);
+            let taken = (taken, self.events.keys());
+            parts.push(self.target.part(Table::Events, taken, files, &mut written)?);
         }
         if self.aggregated.rows() > 0 {
             let taken = self.aggregated.take();
             let files = std::mem::take(&mut self.aggregated_files);
-            parts.push(self.part(Table::Aggregated, taken, files)?);
+            let taken = (taken, self.aggregated.keys());
+            parts.push(self.target.part(Table::Aggregated, taken, files, &mut written)?);
         }
         let files = std::mem::take(&mut self.accounts);
         if parts.is_empty() && files.is_empty() {
             return Ok(());
         }
-        self.journal().tell(&Line::Read { parts, files })
+        let step = Step { written, line: Line::Read { parts, files } };
+        // Where nobody takes it, an earlier one failed and that is told.
+        self.target.steps.send(step).map_err(|_| Error::Stopped)
     }
+}
 
-    fn part(&self, table: Table, taken: Taken, files: Vec<PartFile>) -> Result<Part, Error> {
-        let name = self.journal().name_part();
+impl Target<'_> {
+    /// Writes a part and its keys.
+    fn part(
+        self,
+        table: Table,
+        (taken, keys): (Taken, &mut Keys),
+        files: Vec<PartFile>,
+        written: &mut Vec<Written>,
+    ) -> Result<Part, Error> {
+        let name = self.names.next();
         let ((first, last), rows) = (taken.span(), taken.rows);
-        dedupe::write_keys(&self.folder.keys(&name), &taken.keys)?;
-        part::write(&self.folder.table(table, &name), rows, taken.columns)?;
-        self.folder.sync()?;
+        let path = self.folder.keys(&name);
+        written.push(Written { file: keys.write(&path)?, path });
+        let path = self.folder.table(table, &name);
+        written.push(Written { file: part::write(&path, rows, taken.columns)?, path });
         Ok(Part { name, table, rows: rows as u64, spare: 0, first, last, files })
-    }
-
-    fn journal(&self) -> MutexGuard<'r, Journal> {
-        self.journal.lock().expect("no worker panics with the lock")
     }
 }
 
