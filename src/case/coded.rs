@@ -74,6 +74,8 @@ impl Coded {
     fn take_values(&mut self, page: &DictPage) -> ParquetResult<()> {
         let cut = || broken("a dictionary ends within a value");
         let mut rest: &[u8] = &page.buffer;
+        self.text.reserve(rest.len());
+        self.ends.reserve(page.num_values);
         for _ in 0..page.num_values {
             let (length, after) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
             let (value, after) =
@@ -161,6 +163,7 @@ impl PartFile {
         let repeats = columns::repeats(name);
         if repeats && !self.is_flag(name) {
             let mut coded = Coded::default();
+            coded.codes.reserve_exact(self.height());
             let mut take = || -> PolarsResult<bool> {
                 let mut is_whole = true;
                 self.each_group(name, |pages| {

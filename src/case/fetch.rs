@@ -90,17 +90,34 @@ impl PartFile {
             made.add_coded(name, self.coded(name)?);
             return Ok(());
         }
+        let mut numbers: Vec<u32> = Vec::with_capacity(wanted.len());
+        let mut ahead = (0..).zip(made.places());
+        for row in wanted {
+            numbers.extend(ahead.find(|(_, place)| *place == row).map(|(number, _)| number));
+        }
+        if self.is_text(name)
+            && let Some(plain) = self.plain(name, (wanted, &numbers), made.len())?
+        {
+            made.add_plain(name, plain);
+            return Ok(());
+        }
+        // Another program wrote it, or it is no text.
         let mut column = self.column_at(name, wanted)?;
         if wanted.len() < made.len() {
-            let mut places = wanted.iter().zip(0..).peekable();
-            let places = made.places().iter().map(|row| {
-                let place = places.next_if(|(wanted, _)| *wanted == row);
-                place.map(|(_, place): (_, IdxSize)| place)
-            });
-            let places = IdxCa::from_iter_options("".into(), places);
+            let mut places = vec![None; made.len()];
+            for (place, number) in numbers.into_iter().enumerate() {
+                places[number as usize] = Some(place as IdxSize);
+            }
+            let places = IdxCa::from_iter_options("".into(), places.into_iter());
             column = column.take(&places).map_err(Error::table("read"))?;
         }
         made.add(&column)
+    }
+
+    fn is_text(&self, name: &str) -> bool {
+        use ArrowDataType::{LargeUtf8, Utf8, Utf8View};
+        let dtype = self.schema.get(name).map(|field| &field.dtype);
+        matches!(dtype, Some(LargeUtf8 | Utf8 | Utf8View))
     }
 
     pub(super) fn is_flag(&self, name: &str) -> bool {

@@ -23,6 +23,7 @@ mod manifest;
 mod meaning;
 mod pages;
 mod part;
+mod plain;
 mod query;
 mod record;
 mod rows;

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::coded::Coded;
+use super::plain::Plain;
 use crate::model::{Evidence, Outcome, Timestamp};
 use foldhash::fast::FixedState;
 use polars::prelude::*;
@@ -37,6 +38,7 @@ pub struct Rows {
 
 enum Texts {
     Text(Utf8ViewArray),
+    Plain(Plain),
     Flag(BooleanArray),
     /// Of all rows of the part.
     Coded(Arc<Coded>),
@@ -80,6 +82,11 @@ impl Rows {
 
     pub(super) fn add(&mut self, column: &Column) -> Result<(), Error> {
         self.take(column).map_err(Error::table("read"))
+    }
+
+    pub(super) fn add_plain(&mut self, name: &str, column: Plain) {
+        self.places.insert(name.to_owned(), self.columns.len());
+        self.columns.push(Texts::Plain(column));
     }
 
     pub(super) fn add_coded(&mut self, name: &str, column: Arc<Coded>) {
@@ -146,6 +153,7 @@ impl<'r> Row<'r> {
     pub fn text(self, column: &str) -> Option<&'r str> {
         match self.rows.column(column)? {
             Texts::Text(texts) => texts.get(self.number),
+            Texts::Plain(plain) => plain.get(self.number),
             Texts::Coded(coded) => coded.at(self.rows.places_in_part[self.number]),
             Texts::Flag(_) => None,
         }
@@ -155,7 +163,7 @@ impl<'r> Row<'r> {
     pub fn flag(self, column: &str) -> Option<bool> {
         match self.rows.column(column)? {
             Texts::Flag(flags) => flags.get(self.number),
-            Texts::Text(_) | Texts::Coded(_) => None,
+            Texts::Text(_) | Texts::Plain(_) | Texts::Coded(_) => None,
         }
     }
 

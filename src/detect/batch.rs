@@ -55,6 +55,8 @@ pub(super) struct Batch<'p> {
     /// By row, what is known of it once it was hit.
     of_rows: Vec<OfRow>,
     targets: Vec<Target<'p>>,
+    /// By what a request says, where the rule does not say.
+    of_requests: HashMap<&'p str, TargetAt, FixedState>,
     findings: Vec<Findings>,
     /// Of those that are of one rule.
     ones: HashMap<RuleOf, FindingsAt, FixedState>,
@@ -93,6 +95,7 @@ impl<'p> Batch<'p> {
             kinds: HashMap::default(),
             of_rows: vec![OfRow::default(); rows.len()],
             targets: Vec::new(),
+            of_requests: HashMap::default(),
             findings: Vec::new(),
             ones: HashMap::default(),
         }
@@ -167,7 +170,13 @@ impl<'p> Batch<'p> {
         if let Some(known) = self.of_rows[number as usize].target {
             return known;
         }
-        let target = self.keep(event.target());
+        let request = event.row.text("request_parameters").unwrap_or_default();
+        let known = self.of_requests.get(request).copied();
+        let target = known.unwrap_or_else(|| {
+            let target = self.keep(super::target::of_text(request));
+            self.of_requests.insert(request, target);
+            target
+        });
         self.of_rows[number as usize].target = Some(target);
         target
     }
@@ -260,8 +269,13 @@ impl<'r> Run<'r> {
             hits.chunk_by(move |a, b| is_whole || b.time <= a.time.plus_seconds(PAUSE_SECONDS));
         parts.map(move |hits| {
             let (first, last) = bounds(hits);
-            let of = |hit: &At| (batch.target_of(hit.target).hash, hit.time, hit.target.0);
-            let mut targets: Vec<(u64, Timestamp, u32)> = hits.iter().map(of).collect();
+            let mut firsts: HashMap<u32, Timestamp, FixedState> = HashMap::default();
+            for At { target, time, .. } in hits {
+                let first = firsts.entry(target.0).or_insert(*time);
+                *first = (*first).min(*time);
+            }
+            let of = |(target, at)| (batch.target_of(TargetAt(target)).hash, at, target);
+            let mut targets: Vec<(u64, Timestamp, u32)> = firsts.into_iter().map(of).collect();
             targets.sort_unstable();
             targets.dedup_by_key(|(hash, ..)| *hash);
             let named = |(hash, at, target)| Some((batch.text(TargetAt(target))?, hash, at));

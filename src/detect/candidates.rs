@@ -1,10 +1,13 @@
 //! Candidates first: which rules have to be asked about which rows of a part, decided over the columns of few values.
 //!
 //! Rules are looked up by event name. What else a rule asks of coarse columns is worked out once for every combination
-//! of their values that occurs, a test on a column of many values once for every value. What stays open is decided
-//! row by row, and once more with the JSON columns of the rows that are left. The proof that no hit is lost is in the
-//! tests: all rules on all rows against this.
+//! of their values that occurs. What stays open tells these further apart: values of the other columns are of one
+//! class where all tests that matter say the same, so that there are few combinations still, and a row costs no more
+//! than to look up its own. What is left then is decided with the JSON columns of its rows. The proof that no hit is
+//! lost is in the tests: all rules on all rows against this.
 
+use super::combine::{Classes, Combinations};
+use super::json::inside_each;
 use super::narrow::{Atom, COLUMNS, EXTRA, IDENTITY, Json, Kind, Known, NAME, Narrow, RAW, RAWS};
 use crate::case::{self, Coded, PartFile, Row};
 use crate::model::Outcome;
@@ -150,32 +153,6 @@ struct Column {
     has_gaps: bool,
 }
 
-/// Numbers of pairs: a table where it is small enough, which is nearly always.
-enum Pairs {
-    Table(Vec<u32>, usize),
-    Map(HashMap<u64, u32, FixedState>),
-}
-
-impl Pairs {
-    /// Stands for a pair that has none yet.
-    const NEW: u32 = u32::MAX;
-    const LARGEST_TABLE: usize = 1 << 22;
-
-    fn new(height: usize, width: usize) -> Self {
-        match height.saturating_mul(width) {
-            size @ ..=Self::LARGEST_TABLE => Self::Table(vec![Self::NEW; size], width),
-            _ => Self::Map(HashMap::default()),
-        }
-    }
-
-    fn number(&mut self, a: u32, b: u32) -> &mut u32 {
-        match self {
-            Self::Table(table, width) => &mut table[a as usize * *width + b as usize],
-            Self::Map(map) => map.entry((u64::from(a) << 32) | u64::from(b)).or_insert(Self::NEW),
-        }
-    }
-}
-
 /// One part, looked at.
 pub(super) struct Look<'i> {
     index: &'i Index,
@@ -189,54 +166,183 @@ pub(super) struct Look<'i> {
 struct Truth {
     by_code: Vec<Cell<Option<bool>>>,
     by_identity: Vec<Cell<Option<bool>>>,
+    /// Whether it was asked about all identities.
+    is_of_all: Cell<bool>,
     /// What it says of the part as a whole.
     of_all: OnceCell<Known>,
 }
 
-/// The list of a combination in which nothing is left open, or its rules.
-type Combination = (Option<u32>, Vec<(u32, Known)>);
-
-/// A test on more values than this is left to single rows.
+/// A test on more values than this is left to the combinations in which somebody asks for it.
 const MANY: usize = 1_000;
+/// Answers of tests on the values of a column, beyond which these are not put into classes: the rows that nothing else
+/// decides are asked one by one.
+const MOST_ANSWERS: usize = 1 << 20;
 
 impl Look<'_> {
     /// Everything that is left to do in the part.
     pub(super) fn candidates(&self) -> Listed<Candidate> {
-        let mut listed = Listed::new();
-        let (combinations, first_rows) = self.combinations();
-        let mut list = Vec::new();
+        self.look_inside(
+            self.index.is_wide.iter().enumerate().filter(|(_, w)| **w).map(|(a, _)| a),
+        );
         let others: Vec<u32> = self.others().collect();
-        let of_combinations = first_rows.iter().map(|row| {
-            let rules = self.of_combination(*row as usize, &others);
-            if rules.iter().any(|(_, known)| *known == Known::Maybe) {
-                return (None, rules);
-            }
-            list.clear();
-            list.extend(rules.iter().map(|(rule, _)| Candidate { rule: *rule, is_hit: true }));
-            (listed.number(&list), Vec::new())
+        let coarse = self.combinations();
+        let rules: Vec<Vec<(u32, Known)>> =
+            coarse.first_rows.iter().map(|row| self.of_combination(*row, &others)).collect();
+        let open = rules.iter().flatten().filter(|(_, known)| *known == Known::Maybe);
+        let (fine, not_told) = self.tell_apart(&coarse, open.map(|(rule, _)| *rule).collect());
+        let (mut listed, mut list) = (Listed::new(), Vec::new());
+        let of_combinations = fine.first_rows.iter().map(|row| {
+            let rules = &rules[coarse.numbers[*row as usize] as usize];
+            let is_told = self.list(rules, *row, &not_told, &mut list);
+            if is_told { Ok(listed.number(&list)) } else { Err(rules) }
         });
-        let of_combinations: Vec<Combination> = of_combinations.collect();
-        for (row, combination) in combinations.into_iter().enumerate() {
-            let (number, rules) = &of_combinations[combination as usize];
-            if rules.is_empty() {
-                listed.push(row as u32, *number);
-                continue;
-            }
-            list.clear();
-            for (rule, known) in rules {
-                let condition = &self.index.rules[*rule as usize];
-                let known = match known {
-                    Known::Maybe => condition.eval(&|atom| self.of_row(*atom, row)),
-                    known => *known,
-                };
-                if known != Known::False {
-                    list.push(Candidate { rule: *rule, is_hit: known == Known::True });
-                }
-            }
-            let number = listed.number(&list);
-            listed.push(row as u32, number);
+        let of_combinations: Vec<Result<Option<u32>, _>> = of_combinations.collect();
+        for (row, combination) in (0..).zip(fine.numbers) {
+            let number = of_combinations[combination as usize].unwrap_or_else(|rules| {
+                self.list(rules, row, &BTreeSet::new(), &mut list);
+                listed.number(&list)
+            });
+            listed.push(row, number);
         }
         listed
+    }
+
+    /// What is left of these rules in a row; false where that may be another in another row of its combination, which
+    /// differ in these columns.
+    fn list(
+        &self,
+        rules: &[(u32, Known)],
+        row: u32,
+        not_told: &BTreeSet<usize>,
+        list: &mut Vec<Candidate>,
+    ) -> bool {
+        list.clear();
+        let mut is_told = true;
+        for (rule, known) in rules {
+            let condition = &self.index.rules[*rule as usize];
+            let is_left = |atom: &usize| not_told.contains(&self.index.atoms[*atom].column);
+            let known = match known {
+                Known::Maybe => condition.eval(&|atom| {
+                    if is_left(atom) { Known::Maybe } else { self.of_row(*atom, row) }
+                }),
+                known => *known,
+            };
+            if known == Known::Maybe {
+                is_told &= not_told.is_empty() || !condition.any(&mut |atom| is_left(atom));
+            }
+            if known != Known::False {
+                list.push(Candidate { rule: *rule, is_hit: known == Known::True });
+            }
+        }
+        is_told
+    }
+
+    /// Tells apart rows by all that these rules ask of columns, but for the columns that come with the answer.
+    fn tell_apart(
+        &self,
+        coarse: &Combinations,
+        rules: BTreeSet<u32>,
+    ) -> (Combinations, BTreeSet<usize>) {
+        let mut atoms: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+        for rule in rules {
+            self.index.rules[rule as usize].any(&mut |atom| {
+                let column = self.index.atoms[*atom].column;
+                let is_open = column < RAW
+                    && (!COLUMNS[column].is_coarse || COLUMNS[column].kind == Kind::Also);
+                if is_open {
+                    atoms.entry(column).or_default().insert(*atom);
+                }
+                false
+            });
+        }
+        let is_inside = |column: &usize| match COLUMNS[*column].kind {
+            Kind::Also => self.column(*column).has_gaps,
+            kind => kind == Kind::Json,
+        };
+        let inside: BTreeSet<usize> = atoms
+            .iter()
+            .filter(|(c, _)| is_inside(c))
+            .flat_map(|(_, atoms)| atoms)
+            .copied()
+            .collect();
+        let is_much = |place: usize, atoms: usize| {
+            self.column(place).coded.distinct().saturating_mul(atoms) > MOST_ANSWERS
+        };
+        let is_inside_much = !inside.is_empty() && is_much(IDENTITY, inside.len());
+        let not_told: BTreeSet<usize> = atoms
+            .iter()
+            .filter(|(column, atoms)| {
+                is_much(**column, atoms.len()) || (is_inside_much && is_inside(column))
+            })
+            .map(|(column, _)| *column)
+            .collect();
+        let mut fine = coarse.clone();
+        for (column, atoms) in atoms.iter().filter(|(column, _)| !not_told.contains(column)) {
+            if *column == IDENTITY {
+                continue;
+            }
+            self.split(&mut fine, *column, |code, told| {
+                // Without a value it may be elsewhere.
+                told.push(code == 0);
+                if code != 0 {
+                    told.extend(atoms.iter().map(|atom| self.of_code(*atom, code)));
+                }
+            });
+        }
+        if !inside.is_empty() && !is_inside_much {
+            self.look_inside(inside.iter().copied());
+            self.split(&mut fine, IDENTITY, |code, told| {
+                told.extend(inside.iter().map(|atom| {
+                    match COLUMNS[self.index.atoms[*atom].column].kind {
+                        Kind::Json => self.of_code(*atom, code),
+                        _ => self.of_identity(*atom, code),
+                    }
+                }));
+            });
+        }
+        (fine, not_told)
+    }
+
+    fn split(&self, rows: &mut Combinations, column: usize, tell: impl FnMut(u32, &mut Vec<bool>)) {
+        let coded = &self.column(column).coded;
+        let classes = Classes::new(coded.distinct(), tell);
+        rows.split(coded.codes(), classes.width, |code| classes.of_codes[code as usize]);
+    }
+
+    /// Asks these atoms about all identities, each of which is gone through once for all.
+    fn look_inside(&self, atoms: impl Iterator<Item = usize>) {
+        let (mut asked, mut paths) = (Vec::new(), Vec::new());
+        for atom in atoms {
+            let of = &self.index.atoms[atom];
+            let is_inside = match COLUMNS[of.column].kind {
+                Kind::Also => self.column(of.column).has_gaps,
+                kind => kind == Kind::Json,
+            };
+            if !is_inside || of.path.is_empty() || self.truth(atom).is_of_all.replace(true) {
+                continue;
+            }
+            let known = paths.iter().position(|path| *path == of.path);
+            let path = known.unwrap_or_else(|| {
+                paths.push(of.path.as_str());
+                paths.len() - 1
+            });
+            let truth = self.truth(atom);
+            let is_json = COLUMNS[of.column].kind == Kind::Json;
+            asked.push((of, path, if is_json { &truth.by_code } else { &truth.by_identity }));
+        }
+        if asked.is_empty() {
+            return;
+        }
+        let identities = &self.column(IDENTITY).coded;
+        for code in 1..identities.distinct() as u32 {
+            // What is no object is asked as it comes.
+            let object = identities.value(code).filter(|json| json.starts_with('{'));
+            let Some(json) = object else { continue };
+            let values = inside_each(json, &paths);
+            for (atom, path, known) in &asked {
+                known[code as usize].set(Some(atom.passes(values[*path].as_ref())));
+            }
+        }
     }
 
     /// What a candidate comes to with the JSON columns of its row.
@@ -245,7 +351,7 @@ impl Look<'_> {
             let of = &self.index.atoms[*atom];
             match of.column.checked_sub(RAW) {
                 Some(raw) => of.passes_in(texts.get(raw)),
-                None => self.of_row(*atom, row as usize),
+                None => self.of_row(*atom, row),
             }
         })
     }
@@ -263,28 +369,14 @@ impl Look<'_> {
         self.column(place).coded.codes()
     }
 
-    /// For each row the number of its combination of coarse values, and the first row of each.
-    fn combinations(&self) -> (Vec<u32>, Vec<u32>) {
-        let mut numbers = vec![0; self.height];
-        let mut first_rows = vec![0; usize::from(self.height > 0)];
+    /// Rows by their coarse values.
+    fn combinations(&self) -> Combinations {
+        let mut rows = Combinations::new(self.height);
         for (column, of) in self.columns.iter().zip(&COLUMNS) {
             let Some(column) = column.as_ref().filter(|_| of.is_coarse) else { continue };
-            let width = column.coded.distinct();
-            if width == 1 {
-                continue;
-            }
-            let mut known = Pairs::new(first_rows.len(), width);
-            first_rows.clear();
-            for (row, (number, code)) in (0..).zip(numbers.iter_mut().zip(column.coded.codes())) {
-                let known = known.number(*number, *code);
-                if *known == Pairs::NEW {
-                    *known = first_rows.len() as u32;
-                    first_rows.push(row);
-                }
-                *number = *known;
-            }
+            rows.split(column.coded.codes(), column.coded.distinct(), |code| code);
         }
-        (numbers, first_rows)
+        rows
     }
 
     /// Rules for any name that no value of the part rules out.
@@ -301,8 +393,8 @@ impl Look<'_> {
     }
 
     /// Rules that the coarse values of a row do not rule out, of those for its name and these others.
-    fn of_combination(&self, row: usize, others: &[u32]) -> Vec<(u32, Known)> {
-        let name = self.column(NAME).coded.at(row as u32);
+    fn of_combination(&self, row: u32, others: &[u32]) -> Vec<(u32, Known)> {
+        let name = self.column(NAME).coded.at(row);
         let rules: Box<dyn Iterator<Item = u32>> = match name {
             // It may be in `extra`, as something else than text.
             None => Box::new(0..self.index.rules.len() as u32),
@@ -328,6 +420,7 @@ impl Look<'_> {
             Truth {
                 by_code: unknown(column),
                 by_identity: if is_also { unknown(IDENTITY) } else { Vec::new() },
+                is_of_all: Cell::new(false),
                 of_all: OnceCell::new(),
             }
         })
@@ -364,7 +457,7 @@ impl Look<'_> {
     }
 
     /// What is known of an atom for all rows of a combination.
-    fn of_coarse(&self, atom: usize, row: usize) -> Known {
+    fn of_coarse(&self, atom: usize, row: u32) -> Known {
         let column = self.index.atoms[atom].column;
         if column >= RAW {
             return Known::Maybe;
@@ -372,7 +465,7 @@ impl Look<'_> {
         if COLUMNS[column].is_coarse && COLUMNS[column].kind != Kind::Also {
             return self.of_row(atom, row);
         }
-        let code = if COLUMNS[column].is_coarse { self.codes(column)[row] } else { 0 };
+        let code = if COLUMNS[column].is_coarse { self.codes(column)[row as usize] } else { 0 };
         if code != 0 {
             return self.of_code(atom, code).into();
         }
@@ -407,16 +500,17 @@ impl Look<'_> {
         if all.all(|other| other == one) { one.into() } else { Known::Maybe }
     }
 
-    fn of_row(&self, atom: usize, row: usize) -> Known {
+    fn of_row(&self, atom: usize, row: u32) -> Known {
         let column = self.index.atoms[atom].column;
         if column >= RAW {
             return Known::Maybe;
         }
-        let code = self.codes(column)[row];
-        let in_extra = || self.codes(EXTRA)[row] != 0;
+        let at = |place: usize| self.codes(place)[row as usize];
+        let code = at(column);
+        let in_extra = || at(EXTRA) != 0;
         match COLUMNS[column].kind {
             Kind::Also | Kind::Text if code == 0 && in_extra() => Known::Maybe,
-            Kind::Also if code == 0 => self.of_identity(atom, self.codes(IDENTITY)[row]).into(),
+            Kind::Also if code == 0 => self.of_identity(atom, at(IDENTITY)).into(),
             Kind::Extra if code != 0 => Known::Maybe,
             _ => self.of_code(atom, code).into(),
         }

@@ -23,6 +23,66 @@ pub(super) fn inside<'t>(json: &'t str, path: &str) -> Option<EventValue<'t>> {
     }
 }
 
+/// The same for several paths, in one go through the text.
+pub(super) fn inside_each<'t>(json: &'t str, paths: &[&str]) -> Vec<Option<EventValue<'t>>> {
+    let mut found: Vec<Vec<EventValue<'t>>> = paths.iter().map(|_| Vec::new()).collect();
+    let paths: Vec<(usize, &str)> = paths.iter().copied().enumerate().collect();
+    follow_each(json, &paths, MAX_DEPTH, &mut found);
+    let one_or_many = |mut found: Vec<EventValue<'t>>| match found.len() {
+        0 | 1 => found.pop(),
+        _ => Some(EventValue::Array(found)),
+    };
+    found.into_iter().map(one_or_many).collect()
+}
+
+/// `paths` with where in `found` what is at their ends goes.
+fn follow_each<'t>(
+    json: &'t str,
+    paths: &[(usize, &str)],
+    depth: u32,
+    found: &mut [Vec<EventValue<'t>>],
+) {
+    let Some(depth) = depth.checked_sub(1) else { return };
+    let mut at = Cursor::new(json);
+    match at.peek() {
+        Some(b'[') => at.each_element(|element| follow_each(element, paths, depth, found)),
+        Some(b'{') => {
+            let mut best: Vec<Option<(usize, &str)>> = vec![None; paths.len()];
+            at.each_member(|key, value| {
+                for ((_, path), best) in paths.iter().zip(&mut best) {
+                    take_longer(best, path, &key, value);
+                }
+            });
+            while let Some((_, value)) = best.iter().flatten().next().copied() {
+                let mut rest: Vec<(usize, &str)> = Vec::new();
+                for ((to, path), best) in paths.iter().zip(&mut best) {
+                    let Some((part, _)) = best.take_if(|(_, of)| of.as_ptr() == value.as_ptr())
+                    else {
+                        continue;
+                    };
+                    match path.get(part + 1..) {
+                        Some(path) => rest.push((*to, path)),
+                        None => leaf(value, depth, &mut found[*to]),
+                    }
+                }
+                if !rest.is_empty() {
+                    follow_each(value, &rest, depth, found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Keeps the member that goes furthest along the path. Of one key that is there twice, the last counts.
+fn take_longer<'t>(best: &mut Option<(usize, &'t str)>, path: &str, key: &str, value: &'t str) {
+    let rest = path.strip_prefix(key);
+    let is_on_path = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    if is_on_path && best.is_none_or(|(longest, _)| key.len() >= longest) {
+        *best = Some((key.len(), value));
+    }
+}
+
 fn follow<'t>(json: &'t str, path: &str, depth: u32, found: &mut Vec<EventValue<'t>>) {
     let Some(depth) = depth.checked_sub(1) else { return };
     let mut at = Cursor::new(json);
@@ -30,14 +90,7 @@ fn follow<'t>(json: &'t str, path: &str, depth: u32, found: &mut Vec<EventValue<
         Some(b'[') => at.each_element(|element| follow(element, path, depth, found)),
         Some(b'{') => {
             let mut best: Option<(usize, &str)> = None;
-            at.each_member(|key, value| {
-                let rest = path.strip_prefix(&*key);
-                let is_on_path = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-                // Of one key that is there twice, the last counts.
-                if is_on_path && best.is_none_or(|(longest, _)| key.len() >= longest) {
-                    best = Some((key.len(), value));
-                }
-            });
+            at.each_member(|key, value| take_longer(&mut best, path, &key, value));
             match best {
                 Some((whole, value)) if whole == path.len() => leaf(value, depth, found),
                 Some((part, value)) => follow(value, &path[part + 1..], depth, found),
@@ -339,6 +392,17 @@ mod tests {
         ) {
             let tree: Value = serde_json::from_str(&json).unwrap();
             prop_assert_eq!(inside(&json, &path), in_tree(&tree, &path), "{} in {}", path, json);
+        }
+
+        #[test]
+        fn several_paths_find_what_each_finds(
+            json in document(),
+            paths in prop::collection::vec(prop::collection::vec(key(), 1..4), 0..5),
+        ) {
+            let paths: Vec<String> = paths.iter().map(|keys| keys.join(".")).collect();
+            let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+            let each: Vec<_> = paths.iter().map(|path| inside(&json, path)).collect();
+            prop_assert_eq!(inside_each(&json, &paths), each, "{:?} in {}", paths, json);
         }
 
         #[test]

@@ -5,6 +5,7 @@ pub mod aws;
 mod batch;
 mod candidates;
 mod check;
+mod combine;
 mod derived;
 mod foreign;
 mod found;

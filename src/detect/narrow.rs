@@ -261,6 +261,18 @@ impl<A> Narrow<A> {
         }
     }
 
+    /// Whether there is such an atom.
+    pub(super) fn any(&self, is_meant: &mut impl FnMut(&A) -> bool) -> bool {
+        match self {
+            Self::Always(_) => false,
+            Self::Atom(atom) => is_meant(atom),
+            Self::Not(of) => of.any(is_meant),
+            Self::All(of) | Self::Any(of) | Self::AtLeast(_, of) => {
+                of.iter().any(|part| part.any(is_meant))
+            }
+        }
+    }
+
     /// With atoms put elsewhere.
     pub(super) fn map<B>(self, keep: &mut impl FnMut(A) -> B) -> Narrow<B> {
         let mut all = |of: Vec<Self>| of.into_iter().map(|part| part.map(&mut *keep)).collect();

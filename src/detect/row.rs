@@ -197,11 +197,6 @@ impl<'r> SigmaEvent<'r> {
         .filter(|text| !text.is_empty())
     }
 
-    /// What the request names as acted on.
-    pub(super) fn target(&self) -> Option<Cow<'r, str>> {
-        super::target::of_text(self.row.text("request_parameters")?)
-    }
-
     /// The value of a field, when it is a single one.
     pub(super) fn scalar(&self, path: &str) -> Option<String> {
         let value = self.get_field(path)?;
