@@ -27,7 +27,7 @@ const UNDECIDABLE: [(&str, &str); 11] = [
     ("Standard.BruteForceByIP", "counts twenty events"),
 ];
 
-/// Rules that speak of the caller, not of the call: no answer to a test about the call.
+/// Rules that speak of the caller, not of the call: no answer but to a test about the caller.
 const OF_THE_CALLER: [&str; 1] = ["root_activity"];
 
 /// Ingests `events` as one trail file of their own accounts and the rest of the main job.
@@ -47,6 +47,14 @@ fn completed(mut event: Value) -> Value {
         event[time] = "2024-05-03T08:00:00Z".into();
     }
     event[id] = "5c1a3a5e-6f0b-4e0d-9d4e-000000000001".into();
+    if event["eventSource"] == "..." {
+        // Calls that only one service has.
+        let name = event["eventName"].as_str().unwrap_or_default();
+        let services = [("NetworkAcl", "ec2"), ("ObjectAcl", "s3"), ("BucketAcl", "s3")];
+        if let Some((_, service)) = services.iter().find(|(part, _)| name.contains(part)) {
+            event["eventSource"] = format!("{service}.amazonaws.com").into();
+        }
+    }
     event
 }
 
@@ -58,8 +66,11 @@ fn blanked(mut event: Value) -> Value {
 
 /// Findings of medium or higher, as `rule severity`.
 fn raised(findings: &[Finding]) -> Vec<String> {
-    let told = findings.iter().filter(|f| f.severity >= Severity::Medium);
-    let told = told.filter(|f| !OF_THE_CALLER.contains(&f.rule.as_str()));
+    told(findings, |rule| !OF_THE_CALLER.contains(&rule))
+}
+
+fn told(findings: &[Finding], counts: impl Fn(&str) -> bool) -> Vec<String> {
+    let told = findings.iter().filter(|f| f.severity >= Severity::Medium && counts(&f.rule));
     let told: BTreeSet<String> = told.map(|f| format!("{} {}", f.rule, f.severity)).collect();
     told.into_iter().collect()
 }
@@ -87,8 +98,11 @@ fn lines(path: &Path) -> Vec<Value> {
 /// Prints a table by rule and counts.
 fn tried(trials: &[Trial]) -> Score {
     let rules = Rules::load(&[]).unwrap();
-    let one =
-        |trial: &Trial| raised(&analyzed(std::slice::from_ref(&trial.event), &rules).findings);
+    let one = |trial: &Trial| {
+        let is_of_the_caller = trial.rule.contains("root_account");
+        let counts = |rule: &str| is_of_the_caller || !OF_THE_CALLER.contains(&rule);
+        told(&analyzed(std::slice::from_ref(&trial.event), &rules).findings, counts)
+    };
     let answers: Vec<Vec<String>> = trials.iter().map(one).collect();
     let (mut score, mut table) = (Score::default(), String::new());
     for (trial, found) in trials.iter().zip(&answers) {
@@ -135,12 +149,14 @@ fn ground_truth_of_another_rule_set() {
         let name = test["description"].as_str().unwrap_or_default().chars().take(70).collect();
         let event = Some(test["event"].clone()).filter(|event| event["eventName"].is_string())?;
         let expected = test["expected"] == true;
-        Some(Trial { rule, name, expected, event: completed(event) })
+        // Whom a bucket may be open to by a list of the user's, no event says.
+        let by_a_list = test["description"].as_str().is_some_and(|d| d.contains("whitelisted"));
+        (!by_a_list).then(|| Trial { rule, name, expected, event: completed(event) })
     };
     let trials: Vec<Trial> = lines(&path).into_iter().filter_map(trial).collect();
     assert!(trials.len() > 40, "{} trials", trials.len());
     let Score { should: (all, hit), should_not: (none, wrong) } = tried(&trials);
-    assert!(hit * 100 >= all * 75, "{hit} of {all} are found");
+    assert!(hit * 100 >= all * 85, "{hit} of {all} are found");
     assert!(wrong * 100 <= none * 15, "{wrong} of {none} are found that should not be");
 }
 

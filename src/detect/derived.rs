@@ -161,6 +161,8 @@ pub(super) fn other_user(request: &Value, caller_user_name: Option<&str>) -> Opt
 /// Share lists and ACLs: `all` among what is added, a canned or a granted public ACL.
 fn public_share(request: &Value) -> bool {
     let shared_with_all = below(request).into_iter().any(|(key, value)| {
+        // Where a table has kept the event, keys may have lost their hyphens.
+        let key = key.replace('_', "-");
         texts(Some(value)).iter().any(|text| match key.as_str() {
             "valuestoadd" | "accountidstoadd" => text.eq_ignore_ascii_case("all"),
             "x-amz-acl" | "acl" => listed("public-read public-read-write authenticated-read", text),
@@ -492,6 +494,7 @@ mod tests {
             {"AccessControlPolicy": {"Grant": [{"Grantee":
             {"URI": "http://acs.amazonaws.com/groups/global/AllUsers"}}]}}
             {"x-amz-grant-read": "uri=\"http://acs.amazonaws.com/groups/global/AuthenticatedUsers\""}
+            {"acl": "", "x_amz_grant_read": "uri=http://acs.amazonaws.com/groups/global/AllUsers"}
             {"principal": "*", "functionUrlAuthType": "NONE"}"#,
         ) {
             assert!(public_grant(&request), "{request}");
