@@ -43,7 +43,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Ok(reference) = serde_json::from_slice::<Value>(&document) else { return };
     // More than one list, or one that was closed early, is the container's business.
     let Some(records) = reference.get("Records").and_then(Value::as_array) else { return };
-    if records.len() != 3 || decoded.seen != 3 {
+    if records.len() != 3 || records[2]["eventName"] != "after" || decoded.seen != 3 {
         return;
     }
     assert!(named(&seen, "after"), "{decoded:?}");
