@@ -7,21 +7,24 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// `mi_option_purge_delay`: after how many milliseconds freed memory is given back.
-const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
-/// What is freed is wanted again at once, or not at all: given back at once, it took a fifth of an ingest to
-/// clear it anew; never, a quarter of the memory was held for nothing.
-const MILLISECONDS: i64 = 100;
+/// Given back at once, a fifth of an ingest went into clearing it anew; never, a quarter of the memory was idle.
+const PURGE_MILLISECONDS: std::ffi::c_long = 100;
 
 fn main() -> ExitCode {
-    #[allow(unsafe_code, reason = "an option of the allocator, set before any thread runs")]
-    // SAFETY: stores a number that the allocator reads.
-    unsafe {
-        libmimalloc_sys::mi_option_set(PURGE_DELAY, MILLISECONDS as std::ffi::c_long);
-    }
-    // Each size of a growing buffer has a place of its own, of which a huge page takes and clears 2 MB at once: a
-    // third of the memory for nothing. Where this fails, it is as it was.
+    give_back_after(PURGE_MILLISECONDS);
+    // A huge page takes and clears 2 MB for each size of a growing buffer. Where this fails, it is as it was.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
-    trailinsight::cli::run(std::env::args_os().collect())
+    let code = trailinsight::cli::run(std::env::args_os().collect());
+    give_back_after(-1); // The kernel takes all of it now.
+    code
+}
+
+/// Sets `mi_option_purge_delay` of the allocator.
+fn give_back_after(milliseconds: std::ffi::c_long) {
+    // SAFETY: stores a number that the allocator reads.
+    #[allow(unsafe_code, reason = "the options of the allocator are C")]
+    unsafe {
+        libmimalloc_sys::mi_option_set(15, milliseconds);
+    }
 }

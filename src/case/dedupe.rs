@@ -7,7 +7,6 @@
 
 use super::Error;
 use crate::decode::Record;
-use rayon::slice::ParallelSliceMut;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -42,7 +41,7 @@ const AMENDMENT_BYTES: usize = 20;
 const COUNT_BYTES: usize = 4;
 /// What one key costs while a slice is searched for repeats, and the share of the memory that a
 /// slice may take: where all is repeated, twice that of whole entries comes on top.
-const SORT_BYTES: u64 = 8;
+const SORT_BYTES: u64 = 10;
 const SLICE_SHARE: u64 = 32;
 
 #[derive(Deserialize)]
@@ -263,16 +262,27 @@ fn repeated(
         let all = rows.map(|row| wide(&row[..16])).chain(amendments.map(|(_, amends)| amends));
         hashes.extend(all.filter(|h| *h != 0 && within(*h)).map(|h| h as u64));
     }
-    hashes.par_sort_unstable();
-    let mut last = None;
-    let mut repeated = Vec::new();
-    for hash in hashes {
-        if last == Some(hash) && repeated.last() != Some(&hash) {
-            repeated.push(hash);
-        }
-        last = Some(hash);
+    Ok(twice(hashes))
+}
+
+/// Those that are there more than once, sorted and each once.
+fn twice(mut hashes: Vec<u64>) -> Vec<u64> {
+    // Eight bits for each keep most that is there once out of the sorting.
+    let words = hashes.len() / 8 + 1;
+    let (mut seen, mut again) = (vec![0u64; words], vec![0u64; words]);
+    let place = |hash: u64| (((u128::from(hash) * words as u128) >> 64) as usize, 1 << (hash % 64));
+    for &hash in &hashes {
+        let (word, bit) = place(hash);
+        again[word] |= seen[word] & bit;
+        seen[word] |= bit;
     }
-    Ok(repeated)
+    hashes.retain(|&hash| {
+        let (word, bit) = place(hash);
+        again[word] & bit != 0
+    });
+    hashes.sort_unstable();
+    let groups = hashes.chunk_by(|a, b| a == b);
+    groups.filter(|group| group.len() > 1).map(|group| group[0]).collect()
 }
 
 /// Rising: notices that an event is replaced, then the longest body, first file, first place.
@@ -399,6 +409,17 @@ mod tests {
         let found = repeats(&all, 1 << 20, meanings).unwrap();
         assert_eq!(repeats(&all, 100, meanings).unwrap(), found, "slices change nothing");
         found
+    }
+
+    #[test]
+    fn what_is_there_twice_is_found_among_many() {
+        let spread = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let once = (0..5_000).map(spread);
+        let repeated = (0..5_000).step_by(37).flat_map(|n| vec![spread(n); 1 + n as usize % 3]);
+        let mut expected: Vec<u64> = (0..5_000).step_by(37).map(spread).collect();
+        expected.sort_unstable();
+        assert_eq!(twice(once.chain(repeated).collect()), expected);
+        assert_eq!(twice(Vec::new()), Vec::<u64>::new());
     }
 
     #[test]
