@@ -76,7 +76,7 @@ impl<T: Copy + Eq + Hash> Listed<T> {
 impl Index {
     pub(super) fn new(conditions: Vec<Narrow>) -> Self {
         let mut index = Self { columns: BTreeSet::from([NAME, EXTRA]), ..Self::default() };
-        let mut known: BTreeMap<(usize, String, String), usize> = BTreeMap::new();
+        let mut known: HashMap<(usize, String, String), usize, FixedState> = HashMap::default();
         for (rule, condition) in (0..).zip(conditions) {
             let names = condition.names();
             let is_wide = names.is_none();
@@ -140,7 +140,7 @@ impl Index {
         for place in &self.columns {
             let coded = part.coded(COLUMNS[*place].name)?;
             let has_gaps = coded.codes().contains(&0);
-            columns[*place] = Some(Column { coded, has_gaps });
+            columns[*place] = Some(Column { coded, has_gaps, gaps: OnceCell::new() });
         }
         let truths = self.atoms.iter().map(|_| OnceCell::new()).collect();
         Ok(Look { index: self, columns, height: part.height(), truths })
@@ -151,6 +151,8 @@ struct Column {
     coded: Arc<Coded>,
     /// Whether a row has no value.
     has_gaps: bool,
+    /// By identity, whether it is that of such a row; where that matters.
+    gaps: OnceCell<Vec<bool>>,
 }
 
 /// One part, looked at.
@@ -162,10 +164,13 @@ pub(super) struct Look<'i> {
     truths: Vec<OnceCell<Truth>>,
 }
 
+/// By code, as far as they were asked for.
+type Answers = Vec<Cell<Option<bool>>>;
+
 /// What an atom says of each code of its column; of identities, where the column has no value but they may.
 struct Truth {
-    by_code: Vec<Cell<Option<bool>>>,
-    by_identity: Vec<Cell<Option<bool>>>,
+    by_code: Answers,
+    by_identity: Answers,
     /// Whether it was asked about all identities.
     is_of_all: Cell<bool>,
     /// What it says of the part as a whole.
@@ -293,9 +298,10 @@ impl Look<'_> {
             self.look_inside(inside.iter().copied());
             self.split(&mut fine, IDENTITY, |code, told| {
                 told.extend(inside.iter().map(|atom| {
-                    match COLUMNS[self.index.atoms[*atom].column].kind {
+                    let column = self.index.atoms[*atom].column;
+                    match COLUMNS[column].kind {
                         Kind::Json => self.of_code(*atom, code),
-                        _ => self.of_identity(*atom, code),
+                        _ => self.is_in_gap(column, code) && self.of_identity(*atom, code),
                     }
                 }));
             });
@@ -311,7 +317,7 @@ impl Look<'_> {
 
     /// Asks these atoms about all identities, each of which is gone through once for all.
     fn look_inside(&self, atoms: impl Iterator<Item = usize>) {
-        let (mut asked, mut paths) = (Vec::new(), Vec::new());
+        let mut asked: BTreeMap<(&str, usize), Vec<(&Atom, &Answers)>> = BTreeMap::new();
         for atom in atoms {
             let of = &self.index.atoms[atom];
             let is_inside = match COLUMNS[of.column].kind {
@@ -321,28 +327,48 @@ impl Look<'_> {
             if !is_inside || of.path.is_empty() || self.truth(atom).is_of_all.replace(true) {
                 continue;
             }
-            let known = paths.iter().position(|path| *path == of.path);
-            let path = known.unwrap_or_else(|| {
-                paths.push(of.path.as_str());
-                paths.len() - 1
-            });
             let truth = self.truth(atom);
             let is_json = COLUMNS[of.column].kind == Kind::Json;
-            asked.push((of, path, if is_json { &truth.by_code } else { &truth.by_identity }));
+            let known = if is_json { &truth.by_code } else { &truth.by_identity };
+            asked.entry((&of.path, of.column)).or_default().push((of, known));
         }
         if asked.is_empty() {
             return;
         }
         let identities = &self.column(IDENTITY).coded;
+        let (mut paths, mut here) = (Vec::new(), Vec::new());
         for code in 1..identities.distinct() as u32 {
             // What is no object is asked as it comes.
             let object = identities.value(code).filter(|json| json.starts_with('{'));
             let Some(json) = object else { continue };
-            let values = inside_each(json, &paths);
-            for (atom, path, known) in &asked {
-                known[code as usize].set(Some(atom.passes(values[*path].as_ref())));
+            paths.clear();
+            here.clear();
+            for ((path, column), atoms) in &asked {
+                if COLUMNS[*column].kind == Kind::Json || self.is_in_gap(*column, code) {
+                    paths.push(*path);
+                    here.push(atoms);
+                }
+            }
+            for (atoms, value) in here.iter().zip(inside_each(json, &paths)) {
+                for (atom, known) in *atoms {
+                    known[code as usize].set(Some(atom.passes(value.as_ref())));
+                }
             }
         }
+    }
+
+    /// Whether an identity is that of a row in which this column has no value, and may be asked in its place.
+    fn is_in_gap(&self, column: usize, identity: u32) -> bool {
+        let Column { coded, gaps, .. } = self.column(column);
+        let gaps = gaps.get_or_init(|| {
+            let identities = &self.column(IDENTITY).coded;
+            let mut gaps = vec![false; identities.distinct()];
+            for (code, identity) in coded.codes().iter().zip(identities.codes()) {
+                gaps[*identity as usize] |= *code == 0;
+            }
+            gaps
+        });
+        gaps[identity as usize]
     }
 
     /// What a candidate comes to with the JSON columns of its row.
@@ -474,7 +500,7 @@ impl Look<'_> {
 
     /// What is known of an atom for all rows of the part.
     fn of_all(&self, atom: usize) -> Known {
-        let Column { coded, has_gaps } = self.column(self.index.atoms[atom].column);
+        let Column { coded, has_gaps, .. } = self.column(self.index.atoms[atom].column);
         let kind = COLUMNS[self.index.atoms[atom].column].kind;
         let may_be_elsewhere = match kind {
             // That there is something says nothing of what it is, even where every row has it.
@@ -494,7 +520,9 @@ impl Look<'_> {
         }
         let first = u32::from(!*has_gaps || kind == Kind::Also);
         let values = (first..coded.distinct() as u32).map(|code| self.of_code(atom, code));
-        let elsewhere = (0..identities as u32).map(|code| self.of_identity(atom, code));
+        let column = self.index.atoms[atom].column;
+        let elsewhere = (0..identities as u32).filter(|code| self.is_in_gap(column, *code));
+        let elsewhere = elsewhere.map(|code| self.of_identity(atom, code));
         let mut all = values.chain(elsewhere);
         let Some(one) = all.next() else { return Known::Maybe };
         if all.all(|other| other == one) { one.into() } else { Known::Maybe }

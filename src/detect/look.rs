@@ -55,11 +55,13 @@ impl Archive<'_> {
             let mut table = file.rows_at(&rows, &wanted)?;
             let hits = self.hits(rules, &look, &candidates, &table);
             // What nobody asks for but who is told from others by it.
+            let all = &rules.events;
+            let is_asked_for = wanted.contains_key("event_id");
             let tells = |(_, list): &&(u32, u32)| {
-                !self.views.is_empty()
-                    || hits.lists[*list as usize]
-                        .iter()
-                        .any(|rule| !rules.events[*rule as usize].feeds.is_empty())
+                let mut hit = hits.lists[*list as usize].iter();
+                is_asked_for
+                    || !self.views.is_empty()
+                    || hit.any(|rule| !all[*rule as usize].feeds.is_empty())
             };
             let told: Vec<u32> =
                 hits.rows.iter().filter(tells).map(|(number, _)| rows[*number as usize]).collect();
