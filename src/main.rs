@@ -22,7 +22,7 @@ fn main() -> ExitCode {
 
 /// Sets `mi_option_purge_delay` of the allocator.
 fn give_back_after(milliseconds: std::ffi::c_long) {
-    // SAFETY: stores a number that the allocator reads.
+    // SAFETY: stores a number that the allocator reads, whole or not yet.
     #[allow(unsafe_code, reason = "the options of the allocator are C")]
     unsafe {
         libmimalloc_sys::mi_option_set(15, milliseconds);

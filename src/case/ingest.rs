@@ -38,6 +38,9 @@ const WINDOW_LEAST: usize = 2 << 20;
 const AHEAD_SHARE: usize = 4;
 const AHEAD_HELD: usize = 8;
 
+/// Each holds the files of a part open until they are on disk.
+const STEPS_WAITING: usize = 4;
+
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Bytes that ingest may hold at a time, over all workers.
@@ -224,8 +227,11 @@ impl Run<'_> {
     /// Reads all files; what was read is on disk and in the journal when this returns.
     fn read(&self, pool: &rayon::ThreadPool, journal: &mut Journal) -> Result<(), Error> {
         thread::scope(|scope| {
-            let (steps, waiting) = mpsc::sync_channel(pool.current_num_threads());
-            let commits = scope.spawn(move || commit(&self.folder, journal, &waiting));
+            let (steps, waiting) = mpsc::sync_channel(STEPS_WAITING);
+            let commits = scope.spawn(move || {
+                let failed = |_: &Error| self.failed.store(true, Ordering::Relaxed);
+                commit(&self.folder, journal, &waiting).inspect_err(failed)
+            });
             let results = pool.broadcast(|_| self.work(&steps));
             drop(steps);
             commits.join().expect("committing never panics")?;

@@ -296,7 +296,8 @@ impl Journal {
         part_name(number)
     }
 
-    /// The same for those who write parts at the same time.
+    /// The same for those who write parts at the same time; [`Self::name_part`] knows of theirs once the
+    /// journal was read again.
     pub(super) fn part_names(&self) -> PartNames {
         PartNames(AtomicU64::new(self.state.next_part))
     }

@@ -37,6 +37,8 @@ impl Plain {
         };
         if page.encoding() != Encoding::Plain {
             // Of nothing there is nothing to be read.
+            let passed = ahead.rows.partition_point(|row| *row < first + rows as u32);
+            (ahead.rows, ahead.numbers) = (&ahead.rows[passed..], &ahead.numbers[passed..]);
             return Ok(present.iter().all(|level| *level == 0));
         }
         let cut = || ParquetError::OutOfSpec("a page ends within a value".to_owned());

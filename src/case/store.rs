@@ -61,11 +61,8 @@ impl<'r> Store<'r> {
 
     /// The file was read to its end.
     pub(super) fn end_file(&mut self, account: Account) -> Result<(), Error> {
-        if let Some(error) = self.failed.take() {
-            return Err(error);
-        }
         self.accounts.push(account);
-        if self.is_full() { self.write() } else { Ok(()) }
+        if self.failed.is_some() || self.is_full() { self.write() } else { Ok(()) }
     }
 
     fn is_full(&self) -> bool {
@@ -75,6 +72,10 @@ impl<'r> Store<'r> {
 
     /// Writes the rows and hands on what the journal is to hear when they are on disk.
     pub(super) fn write(&mut self) -> Result<(), Error> {
+        if let Some(error) = self.failed.take() {
+            // Rows of files that ended before are lost with it: no line may name them.
+            return Err(error);
+        }
         let (mut parts, mut written) = (Vec::new(), Vec::new());
         if self.events.rows() > 0 {
             let taken = self.events.take();

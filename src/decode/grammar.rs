@@ -254,7 +254,11 @@ impl<'a> Grammar<'a> {
         let Some(&start) = self.structurals.get(i) else {
             return Err(self.fault("value expected", i));
         };
-        let token = self.raw[start as usize..self.token_end(i)].trim_ascii_end();
+        let mut token = &self.raw[start as usize..self.token_end(i)];
+        // The white space of JSON, which has no form feed.
+        while let [shorter @ .., b' ' | b'\t' | b'\n' | b'\r'] = token {
+            token = shorter;
+        }
         let known = match token {
             b"true" | b"false" | b"null" => true,
             _ => is_number(token),

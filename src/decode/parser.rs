@@ -15,7 +15,7 @@ use crate::model::RejectReason;
 use typed_arena::Arena;
 
 pub(super) struct Parser {
-    /// For documents that are part of a larger text: simd-json wants padding behind.
+    /// For documents that are part of a larger text: they may want padding behind.
     copy: Vec<u8>,
     core: Core,
 }
@@ -158,6 +158,9 @@ mod tests {
             "[\"a\nb\"]",
             "[\"a\"b]",
             "[1\"a\"]",
+            "[1\x0c]",
+            "[true\x0c,1]",
+            "[1,\x0c2]",
             "[}",
             "{]",
             r#"{"a":1]"#,

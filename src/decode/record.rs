@@ -1,4 +1,4 @@
-//! One CloudTrail record, from the tape to borrowed fields.
+//! One CloudTrail record, from its text to borrowed fields.
 
 use super::walk::{Cursor, Value};
 use crate::model::RejectReason;

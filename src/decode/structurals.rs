@@ -19,7 +19,7 @@ pub(super) struct Structurals {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
     NotUtf8,
-    /// A string without an end, a bare control character in one, or nothing at all.
+    /// A string without an end, a bare control character in one, or no text at all.
     NoJson,
 }
 
@@ -27,9 +27,10 @@ impl From<Refused> for Fault {
     fn from(refused: Refused) -> Self {
         let (reason, detail) = match refused {
             Refused::NotUtf8 => (RejectReason::InvalidUtf8, "text that is not UTF-8"),
-            Refused::NoJson => {
-                (RejectReason::InvalidJson, "a string without end or a control character in one")
-            }
+            Refused::NoJson => (
+                RejectReason::InvalidJson,
+                "an open string, a control character in one, or no text at all",
+            ),
         };
         Self { reason, detail: detail.to_owned() }
     }
@@ -69,11 +70,17 @@ impl Structurals {
     /// On any processor, by simd-json.
     pub(super) fn find_anywhere(&mut self, raw: &mut Vec<u8>) -> Result<&[u32], Refused> {
         let len = raw.len();
+        // simd-json stops at a bracket; the string that a text may be instead it unescapes in its place.
+        let root = raw.iter().find(|byte| !byte.is_ascii_whitespace());
+        let whole = (!matches!(root, Some(b'{' | b'['))).then(|| raw.clone());
         raw.resize(len + INPUT_PADDING, b' ');
         let mut tape = self.tape.take().unwrap_or_else(Tape::null).reset();
         let found = simd_json::fill_tape_padded(raw, len, &mut self.buffers, &mut tape);
         self.tape = Some(tape.reset());
         raw.truncate(len);
+        if let Some(whole) = whole {
+            *raw = whole;
+        }
         match found {
             Ok(()) => {}
             Err(error) => match error.error() {

@@ -18,7 +18,6 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::Hash;
 use std::sync::Arc;
 
 /// Events kept of a finding besides the last one.
@@ -31,7 +30,7 @@ const ATTEMPT_REMEDY: &str = "These calls changed nothing. Ask the owner of the 
 pub(super) const PAUSE_SECONDS: i64 = 14 * 24 * 60 * 60;
 
 /// Whose finding it is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct GroupKey<'g> {
     /// Place of the rule in the list.
     rule: usize,
