@@ -1,5 +1,5 @@
 //! Steps of an ingest on their way to the disk. Waiting until a file is there took a twentieth of an ingest, so
-//! that a thread of its own does it while the workers read on.
+//! that one thread does it while the workers read on.
 
 use super::Error;
 use super::folder::Folder;
@@ -31,7 +31,7 @@ impl Written {
 pub(super) fn commit(
     folder: &Folder,
     journal: &mut Journal,
-    steps: &Receiver<Step>,
+    steps: Receiver<Step>,
 ) -> Result<(), Error> {
     for Step { written, line } in steps {
         written.iter().try_for_each(Written::sync)?;

@@ -18,10 +18,9 @@ use crate::decode::{Caps, Decoded, Kind, Rejected, Scratch, decode, decode_reade
 use crate::model::{Ledger, ReadError, Reject, RejectReason, Selection, Skip, SkipReason, Stop};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, SyncSender};
-use std::thread;
+use std::sync::{Arc, Mutex};
 
 /// A part takes about this share of what a worker may hold; the rest is for the file in hand and
 /// for the columns while they are written.
@@ -226,17 +225,20 @@ struct Run<'a> {
 impl Run<'_> {
     /// Reads all files; what was read is on disk and in the journal when this returns.
     fn read(&self, pool: &rayon::ThreadPool, journal: &mut Journal) -> Result<(), Error> {
-        thread::scope(|scope| {
-            let (steps, waiting) = mpsc::sync_channel(STEPS_WAITING);
-            let commits = scope.spawn(move || {
-                let failed = |_: &Error| self.failed.store(true, Ordering::Relaxed);
-                commit(&self.folder, journal, &waiting).inspect_err(failed)
+        let (steps, waiting) = mpsc::sync_channel(STEPS_WAITING);
+        let results = Mutex::new(Vec::new());
+        // The workers read, this thread waits for the disk.
+        let committed = pool.in_place_scope(|scope| {
+            let results = &results;
+            scope.spawn_broadcast(move |_, _| {
+                let result = self.work(&steps);
+                results.lock().expect("no worker panics with the lock").push(result);
             });
-            let results = pool.broadcast(|_| self.work(&steps));
-            drop(steps);
-            commits.join().expect("committing never panics")?;
-            results.into_iter().collect()
-        })
+            let failed = |_: &Error| self.failed.store(true, Ordering::Relaxed);
+            commit(&self.folder, journal, waiting).inspect_err(failed)
+        });
+        committed?;
+        results.into_inner().expect("no worker panics with the lock").into_iter().collect()
     }
 
     fn work(&self, steps: &SyncSender<Step>) -> Result<(), Error> {
