@@ -7,11 +7,12 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Given back at once, a fifth of an ingest went into clearing it anew; never, a quarter of the memory was idle.
-const PURGE_MILLISECONDS: std::ffi::c_long = 100;
+/// `mi_option_purge_delay`: after how many milliseconds freed memory is given back.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 
 fn main() -> ExitCode {
-    give_back_after(PURGE_MILLISECONDS);
+    // At once, a fifth of an ingest went into clearing it anew; never, a quarter of the memory was idle.
+    give_back_after(100);
     // A huge page takes and clears 2 MB for each size of a growing buffer. Where this fails, it is as it was.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
@@ -20,11 +21,10 @@ fn main() -> ExitCode {
     code
 }
 
-/// Sets `mi_option_purge_delay` of the allocator.
 fn give_back_after(milliseconds: std::ffi::c_long) {
     // SAFETY: stores a number that the allocator reads, whole or not yet.
     #[allow(unsafe_code, reason = "the options of the allocator are C")]
     unsafe {
-        libmimalloc_sys::mi_option_set(15, milliseconds);
+        libmimalloc_sys::mi_option_set(PURGE_DELAY, milliseconds);
     }
 }

@@ -45,7 +45,9 @@ pub(crate) fn analysis(
 ) -> (Case, Analysis) {
     let case = ingest(&Disk::list(&[source.to_owned()]).unwrap(), dir, threads);
     let accounts = case.accounts().unwrap();
-    let detections = trailinsight::detect::run(&case, rules, &accounts, &pool(threads)).unwrap();
+    let mut detections =
+        trailinsight::detect::find(&case, rules, &accounts, &pool(threads)).unwrap();
+    detections.show(&case, &pool(threads), trailinsight::analyze::MAX_FINDINGS).unwrap();
     let options = trailinsight::analyze::Options { top: 1000 };
     let analysis = trailinsight::analyze::run(&case, detections, &options).unwrap();
     (case, analysis)

@@ -295,10 +295,11 @@ impl Run<'_> {
         todo: &Todo,
     ) -> Result<Manifest, Error> {
         journal.read_again()?;
+        let memory_bytes = self.options.memory_bytes as u64;
         let unchanged = before.filter(|m| m.journal_bytes == journal.bytes());
         let settled = match unchanged.map(|m| &m.ledger.records) {
             Some(r) => Settled { duplicate: r.duplicate, conflict: r.conflict, amended: r.amended },
-            None => settle(&self.folder, &mut journal, self.options.memory_bytes as u64)?,
+            None => settle((&self.folder, &self.names), &mut journal, memory_bytes)?,
         };
         let manifest = Manifest {
             format: journal::FORMAT,

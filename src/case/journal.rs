@@ -289,31 +289,19 @@ impl Journal {
         Ok(())
     }
 
-    /// A name that no part has had.
-    pub(super) fn name_part(&mut self) -> String {
-        let number = self.state.next_part;
-        self.state.next_part += 1;
-        part_name(number)
-    }
-
-    /// The same for those who write parts at the same time; [`Self::name_part`] knows of theirs once the
-    /// journal was read again.
+    /// Names for all parts that are written from here on.
     pub(super) fn part_names(&self) -> PartNames {
         PartNames(AtomicU64::new(self.state.next_part))
     }
 }
 
-/// Names that no part has had; the journal hears of them with the parts.
+/// Names that no part has had, on every thread; the journal hears of them with the parts.
 pub(super) struct PartNames(AtomicU64);
 
 impl PartNames {
     pub(super) fn next(&self) -> String {
-        part_name(self.0.fetch_add(1, Ordering::Relaxed))
+        format!("part-{:05}", self.0.fetch_add(1, Ordering::Relaxed))
     }
-}
-
-fn part_name(number: u64) -> String {
-    format!("part-{number:05}")
 }
 
 /// What the case at `case` is about, if there is one.

@@ -7,7 +7,7 @@
 use super::commit::Written;
 use super::dedupe::{self, Key, Keys, PartKeys, Repeats};
 use super::folder::Folder;
-use super::journal::{Journal, Line, Part, PartFile, Reading, State, Table};
+use super::journal::{Journal, Line, Part, PartFile, PartNames, Reading, State, Table};
 use super::{Error, meaning, part, scan};
 use crate::model::Timestamp;
 use polars::prelude::*;
@@ -23,7 +23,7 @@ pub(super) struct Settled {
 
 /// Brings every part to where it should be. Stopped anywhere and called again, it goes on.
 pub(super) fn settle(
-    folder: &Folder,
+    (folder, names): (&Folder, &PartNames),
     journal: &mut Journal,
     memory_bytes: u64,
 ) -> Result<Settled, Error> {
@@ -38,11 +38,11 @@ pub(super) fn settle(
     for (number, (part, keys)) in parts.into_iter().zip(&keys).enumerate() {
         let spare = rows.get(&number).map_or(&[][..], Vec::as_slice);
         let part = journal.state.parts[&part].clone();
-        settle_part(folder, journal, part, (keys, spare))?;
+        settle_part((folder, names), journal, part, (keys, spare))?;
     }
     if journal.state.parts_of(Table::Events).next().is_none() {
         // No record at all is still a case: a table of no rows that can be queried.
-        let name = journal.name_part();
+        let name = names.next();
         let columns = super::builder::Builder::default().take().columns;
         let table = Table::Events;
         let path = folder.table(table, &name);
@@ -91,7 +91,7 @@ fn ranked(folder: &Folder, state: &State) -> Vec<PartKeys> {
 
 /// Writes the part again if a row of it is not where it should be.
 fn settle_part(
-    folder: &Folder,
+    (folder, names): (&Folder, &PartNames),
     journal: &mut Journal,
     old: Part,
     (ranks, spare): (&PartKeys, &[u32]),
@@ -114,7 +114,7 @@ fn settle_part(
     if settled.iter().zip(&keys).all(|(settled, key)| settled.as_ref() == Some(key)) {
         return Ok(());
     }
-    let new = rewrite(folder, journal.name_part(), &old, (&keys, &settled))?;
+    let new = rewrite(folder, names.next(), &old, (&keys, &settled))?;
     journal.append(Line::Swap { old: old.name, new })
 }
 

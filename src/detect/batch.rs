@@ -254,7 +254,7 @@ pub(super) struct Stretch<'r> {
     pub(super) like: Hit<'r>,
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
-    pub(super) hits: &'r [At],
+    hits: &'r [At],
     /// Each with its hash, and when it was first met.
     pub(super) targets: Vec<(&'r str, u64, Timestamp)>,
 }

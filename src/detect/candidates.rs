@@ -260,13 +260,9 @@ impl Look<'_> {
                 false
             });
         }
-        let is_inside = |column: &usize| match COLUMNS[*column].kind {
-            Kind::Also => self.column(*column).has_gaps,
-            kind => kind == Kind::Json,
-        };
         let inside: BTreeSet<usize> = atoms
             .iter()
-            .filter(|(c, _)| is_inside(c))
+            .filter(|(column, _)| self.is_inside(**column))
             .flat_map(|(_, atoms)| atoms)
             .copied()
             .collect();
@@ -277,7 +273,7 @@ impl Look<'_> {
         let not_told: BTreeSet<usize> = atoms
             .iter()
             .filter(|(column, atoms)| {
-                is_much(**column, atoms.len()) || (is_inside_much && is_inside(column))
+                is_much(**column, atoms.len()) || (is_inside_much && self.is_inside(**column))
             })
             .map(|(column, _)| *column)
             .collect();
@@ -315,19 +311,26 @@ impl Look<'_> {
         rows.split(coded.codes(), classes.width, |code| classes.of_codes[code as usize]);
     }
 
+    /// Whether identities answer for a column, be it only in some rows.
+    fn is_inside(&self, column: usize) -> bool {
+        match COLUMNS[column].kind {
+            Kind::Also => self.column(column).has_gaps,
+            kind => kind == Kind::Json,
+        }
+    }
+
     /// Asks these atoms about all identities, each of which is gone through once for all.
     fn look_inside(&self, atoms: impl Iterator<Item = usize>) {
         let mut asked: BTreeMap<(&str, usize), Vec<(&Atom, &Answers)>> = BTreeMap::new();
         for atom in atoms {
             let of = &self.index.atoms[atom];
-            let is_inside = match COLUMNS[of.column].kind {
-                Kind::Also => self.column(of.column).has_gaps,
-                kind => kind == Kind::Json,
-            };
-            if !is_inside || of.path.is_empty() || self.truth(atom).is_of_all.replace(true) {
+            if !self.is_inside(of.column) || of.path.is_empty() {
                 continue;
             }
             let truth = self.truth(atom);
+            if truth.is_of_all.replace(true) {
+                continue;
+            }
             let is_json = COLUMNS[of.column].kind == Kind::Json;
             let known = if is_json { &truth.by_code } else { &truth.by_identity };
             asked.entry((&of.path, of.column)).or_default().push((of, known));

@@ -2,7 +2,7 @@
 //! rules speak, correlations slide their windows, and the events they mean are looked at once more.
 
 use super::Detections;
-use super::batch::{Batch, FindingsAt};
+use super::batch::{Batch, FindingsAt, RuleOf};
 use super::group::Groups;
 use super::look::Archive;
 use super::native::{self, Moments, Watching};
@@ -198,7 +198,7 @@ impl Found {
         rules: &Rules,
         archive: &Archive<'_>,
     ) -> Result<Detections, case::Error> {
-        let mut chosen: Vec<(Place, (usize, Option<u64>))> = Vec::new();
+        let mut chosen: Vec<(Place, RuleOf)> = Vec::new();
         let terms = std::mem::take(&mut self.terms);
         for (of, terms) in rules.new_terms.iter().zip(terms) {
             let told = of.rule.told(&terms, &self.starts);
@@ -241,7 +241,7 @@ impl Found {
     fn alarm(
         &mut self,
         rules: &Rules,
-        chosen: &mut Vec<(Place, (usize, Option<u64>))>,
+        chosen: &mut Vec<(Place, RuleOf)>,
         not_applied: &mut Vec<String>,
     ) -> Moments {
         let mut moments = Moments::new();
@@ -273,11 +273,7 @@ impl Found {
     }
 
     /// Slides all windows; adds the events of findings to `chosen`, and answers with what there was too much of.
-    fn correlate(
-        &mut self,
-        rules: &Rules,
-        chosen: &mut Vec<(Place, (usize, Option<u64>))>,
-    ) -> Vec<String> {
+    fn correlate(&mut self, rules: &Rules, chosen: &mut Vec<(Place, RuleOf)>) -> Vec<String> {
         let mut not_applied = Vec::new();
         for (number, of) in rules.correlations.iter().enumerate() {
             let mut sightings = std::mem::take(&mut self.sightings[number]);

@@ -497,8 +497,7 @@ pub(crate) fn id(parts: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::run;
-    use crate::detect::tests::{case_of, pool};
+    use crate::detect::tests::{case_of, shown};
     use crate::model::Severity;
     use serde_json::json;
 
@@ -523,7 +522,7 @@ mod tests {
             record
         });
         let (_dir, case) = case_of(&records.collect::<Vec<_>>());
-        let found = run(&case, &rules, &case.accounts().unwrap(), &pool()).unwrap().findings;
+        let found = shown(&case, &rules, &case.accounts().unwrap());
         found.into_iter().filter(|finding| finding.rule == "organization_left").collect()
     }
 

@@ -16,11 +16,7 @@ const MAX_DEPTH: u32 = 128;
 pub(super) fn inside<'t>(json: &'t str, path: &str) -> Option<EventValue<'t>> {
     let mut found = Vec::new();
     follow(json, path, MAX_DEPTH, &mut found);
-    match found.len() {
-        0 => None,
-        1 => found.pop(),
-        _ => Some(EventValue::Array(found)),
-    }
+    one_or_many(found)
 }
 
 /// The same for several paths, in one go through the text.
@@ -28,11 +24,14 @@ pub(super) fn inside_each<'t>(json: &'t str, paths: &[&str]) -> Vec<Option<Event
     let mut found: Vec<Vec<EventValue<'t>>> = paths.iter().map(|_| Vec::new()).collect();
     let paths: Vec<(usize, &str)> = paths.iter().copied().enumerate().collect();
     follow_each(json, &paths, MAX_DEPTH, &mut found);
-    let one_or_many = |mut found: Vec<EventValue<'t>>| match found.len() {
+    found.into_iter().map(one_or_many).collect()
+}
+
+fn one_or_many(mut found: Vec<EventValue<'_>>) -> Option<EventValue<'_>> {
+    match found.len() {
         0 | 1 => found.pop(),
         _ => Some(EventValue::Array(found)),
-    };
-    found.into_iter().map(one_or_many).collect()
+    }
 }
 
 /// `paths` with where in `found` what is at their ends goes.

@@ -58,22 +58,7 @@ pub struct Detections {
     views: Views,
 }
 
-/// Evaluates every rule on every event, and shows all that was found. `own_accounts`: whose archive this is.
-///
-/// # Errors
-/// When a part of the case cannot be read.
-pub fn run(
-    case: &Case,
-    rules: &Rules,
-    own_accounts: &BTreeSet<String>,
-    pool: &rayon::ThreadPool,
-) -> Result<Detections, case::Error> {
-    let mut detections = find(case, rules, own_accounts, pool)?;
-    detections.show(case, pool, usize::MAX)?;
-    Ok(detections)
-}
-
-/// The same, for who counts findings, or wants the events of some.
+/// Evaluates every rule on every event; [`Detections::show`] tells the events. `own_accounts`: whose archive this is.
 ///
 /// # Errors
 /// When a part of the case cannot be read.

@@ -3,9 +3,10 @@
 use super::load::Documents;
 use super::row::{SigmaEvent, columns};
 use super::rules::Rules;
-use super::{Archive, run};
+use super::{Archive, find};
 use crate::archive::Disk;
 use crate::case::{self, Case, Options, Progress};
+use crate::model::Finding;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,13 @@ pub(super) fn case_of(records: &[Value]) -> (tempfile::TempDir, Case) {
     (dir, case)
 }
 
+/// All that is found, with its events.
+pub(super) fn shown(case: &Case, rules: &Rules, own: &BTreeSet<String>) -> Vec<Finding> {
+    let mut detections = find(case, rules, own, &pool()).unwrap();
+    detections.show(case, &pool(), usize::MAX).unwrap();
+    detections.findings
+}
+
 fn rules_of(text: &str) -> Rules {
     let mut documents = Documents::default();
     documents.add("rules.yml", text);
@@ -58,7 +66,7 @@ pub(super) fn slowly(case: &Case, rules: &Rules, own: &BTreeSet<String>) -> BTre
 
 pub(super) fn quickly(case: &Case, rules: &Rules, own: &BTreeSet<String>) -> BTreeMap<String, u64> {
     let mut hits = BTreeMap::new();
-    for finding in run(case, rules, own, &pool()).unwrap().findings {
+    for finding in shown(case, rules, own) {
         *hits.entry(finding.rule).or_default() += finding.count;
     }
     hits
