@@ -153,7 +153,7 @@ impl Coded {
     }
 }
 
-fn broken(reason: &str) -> ParquetError {
+pub(super) fn broken(reason: &str) -> ParquetError {
     ParquetError::OutOfSpec(reason.to_owned())
 }
 

@@ -1,8 +1,8 @@
 //! Columns of one part, for all of its rows or for some: pages that hold none of them are not unpacked.
 
 use super::coded::Coded;
-use super::rows::ALWAYS;
-use super::{Error, Rows, columns};
+use super::walk::Walk;
+use super::{Error, Rows};
 use polars::prelude::*;
 use polars_arrow::array::new_empty_array;
 use polars_arrow::bitmap::Bitmap;
@@ -70,51 +70,12 @@ impl PartFile {
     /// # Errors
     /// When a column is not there or cannot be read.
     pub fn rows_at(&self, rows: &[u32], wanted: &Wanted) -> Result<Rows, Error> {
-        let mut made = Rows::at(
-            rows.to_vec(),
-            &self.column_at(ALWAYS[0], rows)?,
-            &self.column_at(ALWAYS[1], rows)?,
-        )?;
-        for (name, some) in wanted.iter().filter(|(name, _)| !ALWAYS.contains(name)) {
-            self.fill(&mut made, name, some)?;
-        }
-        Ok(made)
+        let mut walk = Walk::new(self, rows, wanted)?;
+        walk.go_on(rows.len())?;
+        Ok(walk.rows)
     }
 
-    /// Adds a column, as far as it is wanted.
-    ///
-    /// # Errors
-    /// When it is not there or cannot be read.
-    pub fn fill(&self, made: &mut Rows, name: &str, wanted: &[u32]) -> Result<(), Error> {
-        if columns::repeats(name) && !self.is_flag(name) {
-            made.add_coded(name, self.coded(name)?);
-            return Ok(());
-        }
-        let mut numbers: Vec<u32> = Vec::with_capacity(wanted.len());
-        let mut ahead = (0..).zip(made.places());
-        for row in wanted {
-            numbers.extend(ahead.find(|(_, place)| *place == row).map(|(number, _)| number));
-        }
-        if self.is_text(name)
-            && let Some(plain) = self.plain(name, (wanted, &numbers), made.len())?
-        {
-            made.add_plain(name, plain);
-            return Ok(());
-        }
-        // Another program wrote it, or it is no text.
-        let mut column = self.column_at(name, wanted)?;
-        if wanted.len() < made.len() {
-            let mut places = vec![None; made.len()];
-            for (place, number) in numbers.into_iter().enumerate() {
-                places[number as usize] = Some(place as IdxSize);
-            }
-            let places = IdxCa::from_iter_options("".into(), places.into_iter());
-            column = column.take(&places).map_err(Error::table("read"))?;
-        }
-        made.add(&column)
-    }
-
-    fn is_text(&self, name: &str) -> bool {
+    pub(super) fn is_text(&self, name: &str) -> bool {
         use ArrowDataType::{LargeUtf8, Utf8, Utf8View};
         let dtype = self.schema.get(name).map(|field| &field.dtype);
         matches!(dtype, Some(LargeUtf8 | Utf8 | Utf8View))
@@ -183,15 +144,21 @@ impl PartFile {
         self.schema.get(name).ok_or_else(|| polars_err!(ColumnNotFound: "{name}"))
     }
 
+    /// The pages of a column in one group of rows.
+    pub(super) fn group(&self, number: usize, name: &str) -> PolarsResult<BasicDecompressor> {
+        let group = self.metadata.row_groups.get(number);
+        let group = group.ok_or_else(|| polars_err!(ComputeError: "{name} has too few rows"))?;
+        Ok(pages(&mut File::open(&self.path)?, name, group)?.0)
+    }
+
     /// The pages of a column, by group of rows.
     pub(super) fn each_group(
         &self,
         name: &str,
         mut take: impl FnMut(&mut BasicDecompressor) -> PolarsResult<()>,
     ) -> PolarsResult<()> {
-        let mut file = File::open(&self.path)?;
-        for group in &self.metadata.row_groups {
-            take(&mut pages(&mut file, name, group)?.0)?;
+        for number in 0..self.metadata.row_groups.len() {
+            take(&mut self.group(number, name)?)?;
         }
         Ok(())
     }

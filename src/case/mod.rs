@@ -35,6 +35,7 @@ mod sql;
 pub mod stage;
 mod store;
 mod views;
+mod walk;
 
 pub use coded::Coded;
 pub use derive::{arn_account, service_of, user_agent_family};
@@ -48,6 +49,7 @@ pub use record::{columns as record_columns, print as print_record};
 pub use rows::{EVIDENCE_COMMON, EVIDENCE_OWN, Row, Rows};
 pub use scan::Case;
 pub use views::Views;
+pub use walk::Walk;
 
 use crate::model::Selection;
 use std::path::PathBuf;

@@ -1,107 +1,139 @@
-//! Texts that hardly repeat, of some rows of a part: taken from the plain pages of the file, past those that hold none
-//! of the rows, and past all that is between.
+//! Texts that hardly repeat, of some rows of a part: taken from the plain pages of the file as they come, past those
+//! that hold none of the rows, and past all that is between.
 
-use super::Error;
+use super::coded::broken;
 use super::fetch::PartFile;
 use polars::prelude::PolarsResult;
 use polars_parquet::parquet::encoding::Encoding;
 use polars_parquet::parquet::encoding::hybrid_rle::HybridRleDecoder;
-use polars_parquet::parquet::error::{ParquetError, ParquetResult};
+use polars_parquet::parquet::error::ParquetResult;
 use polars_parquet::parquet::page::{DataPage, split_buffer};
+use polars_parquet::read::BasicDecompressor;
 use std::ops::Range;
 
-/// By the numbers of a table's rows.
+/// By the numbers of a table's rows, as far as they are of the stretch in hand.
+#[derive(Default)]
 pub(super) struct Plain {
     text: String,
+    first: usize,
     places: Vec<Option<Range<usize>>>,
-}
-
-/// The rows that are still to come, each with its number in the table.
-struct Ahead<'r> {
-    rows: &'r [u32],
-    numbers: &'r [u32],
 }
 
 impl Plain {
     pub(super) fn get(&self, number: usize) -> Option<&str> {
-        Some(&self.text[self.places[number].clone()?])
+        let place = self.places.get(number.checked_sub(self.first)?)?.clone()?;
+        Some(&self.text[place])
     }
 
-    /// Takes over a page that begins with this row; false when it is no plain one.
-    fn take(&mut self, page: &DataPage, first: u32, ahead: &mut Ahead<'_>) -> ParquetResult<bool> {
-        let rows = page.num_values();
-        let parts = split_buffer(page)?;
-        let present = match page.descriptor.max_def_level {
-            0 => vec![1; rows],
-            _ => HybridRleDecoder::new(parts.def, 1, rows).collect()?,
-        };
-        if page.encoding() != Encoding::Plain {
-            // Of nothing there is nothing to be read.
-            let passed = ahead.rows.partition_point(|row| *row < first + rows as u32);
-            (ahead.rows, ahead.numbers) = (&ahead.rows[passed..], &ahead.numbers[passed..]);
-            return Ok(present.iter().all(|level| *level == 0));
-        }
-        let cut = || ParquetError::OutOfSpec("a page ends within a value".to_owned());
-        let mut rest = parts.values;
-        for (row, level) in (first..).zip(&present) {
-            let Some(next) = ahead.rows.first() else { break };
-            let is_wanted = *next == row;
-            if *level != 0 {
-                let (length, after) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
-                let length = u32::from_le_bytes(*length) as usize;
-                let (value, after) = after.split_at_checked(length).ok_or_else(cut)?;
-                rest = after;
-                if is_wanted {
-                    self.add(ahead.numbers[0], value)?;
-                }
-            }
-            if is_wanted {
-                (ahead.rows, ahead.numbers) = (&ahead.rows[1..], &ahead.numbers[1..]);
-            }
-        }
-        Ok(true)
+    /// Without texts, for rows of these numbers.
+    pub(super) fn begin(&mut self, numbers: Range<usize>) {
+        self.text.clear();
+        self.places.clear();
+        self.places.resize(numbers.len(), None);
+        self.first = numbers.start;
     }
 
-    fn add(&mut self, number: u32, value: &[u8]) -> ParquetResult<()> {
-        let value = std::str::from_utf8(value)
-            .map_err(|_| ParquetError::OutOfSpec("a page holds what is no text".to_owned()))?;
+    pub(super) fn add(&mut self, number: usize, text: &str) {
         let start = self.text.len();
-        self.text.push_str(value);
-        self.places[number as usize] = Some(start..self.text.len());
+        self.text.push_str(text);
+        self.places[number - self.first] = Some(start..self.text.len());
+    }
+}
+
+/// Goes through a column of plain pages.
+pub(super) struct Reader<'f> {
+    file: &'f PartFile,
+    name: &'static str,
+    /// Row groups that were begun.
+    groups: usize,
+    pages: Option<BasicDecompressor>,
+    page: Option<Page>,
+    /// The row at which the next page begins.
+    next: u32,
+}
+
+struct Page {
+    data: DataPage,
+    /// Whether a row has a value; empty where all have one.
+    present: Vec<u32>,
+    rows: Range<u32>,
+    /// How many rows were passed, and where in the data that is.
+    passed: usize,
+    at: usize,
+}
+
+impl<'f> Reader<'f> {
+    pub(super) fn new(file: &'f PartFile, name: &'static str) -> Self {
+        Self { file, name, groups: 0, pages: None, page: None, next: 0 }
+    }
+
+    /// The text in a row behind all that were asked for before; an error where the pages are no plain ones.
+    pub(super) fn text(&mut self, row: u32) -> PolarsResult<Option<&str>> {
+        while self.page.as_ref().is_none_or(|page| page.rows.end <= row) {
+            self.turn(row)?;
+        }
+        let page = self.page.as_mut().expect("it was turned to");
+        Ok(page.text(row)?)
+    }
+
+    /// Goes on to the page of a row, or where there is none in a group, to the next group.
+    fn turn(&mut self, row: u32) -> PolarsResult<()> {
+        let Some(pages) = &mut self.pages else {
+            self.pages = Some(self.file.group(self.groups, self.name)?);
+            self.groups += 1;
+            return Ok(());
+        };
+        if let Some(page) = self.page.take() {
+            pages.reuse_page_buffer(page.data);
+        }
+        let Some(page) = pages.next().transpose()? else {
+            self.pages = None;
+            return Ok(());
+        };
+        let rows = self.next..self.next + page.num_values() as u32;
+        self.next = rows.end;
+        if rows.end > row {
+            self.page = Some(Page::new(page.decompress(pages)?, rows)?);
+        }
         Ok(())
     }
 }
 
-impl PartFile {
-    /// The texts of a column in these rows, which are those of these numbers of `height`; nothing when it has other
-    /// pages than plain ones.
-    pub(super) fn plain(
-        &self,
-        name: &str,
-        (rows, numbers): (&[u32], &[u32]),
-        height: usize,
-    ) -> Result<Option<Plain>, Error> {
-        let mut plain = Plain { text: String::new(), places: vec![None; height] };
-        let (mut ahead, mut first, mut is_plain) = (Ahead { rows, numbers }, 0, true);
-        let mut read = || -> PolarsResult<()> {
-            self.each_group(name, |pages| {
-                if pages.read_dict_page()?.is_some() {
-                    is_plain = false;
-                }
-                while is_plain && let Some(page) = pages.next() {
-                    let page = page?;
-                    let end = first + page.num_values() as u32;
-                    if ahead.rows.first().is_some_and(|next| *next < end) {
-                        let page = page.decompress(pages)?;
-                        is_plain = plain.take(&page, first, &mut ahead)?;
-                        pages.reuse_page_buffer(page);
-                    }
-                    first = end;
-                }
-                Ok(())
-            })
+impl Page {
+    fn new(data: DataPage, rows: Range<u32>) -> ParquetResult<Self> {
+        let parts = split_buffer(&data)?;
+        let mut present = match data.descriptor.max_def_level {
+            0 => Vec::new(),
+            _ => HybridRleDecoder::new(parts.def, 1, rows.len()).collect()?,
         };
-        read().map_err(Error::table("read"))?;
-        Ok(is_plain.then_some(plain))
+        // Of nothing there is nothing to be read.
+        if data.encoding() != Encoding::Plain && present.iter().any(|level| *level != 0) {
+            return Err(broken("a page of texts is no plain one"));
+        }
+        if present.iter().all(|level| *level != 0) {
+            present.clear();
+        }
+        let at = data.buffer().len() - parts.values.len();
+        Ok(Self { data, present, rows, passed: 0, at })
+    }
+
+    fn text(&mut self, row: u32) -> ParquetResult<Option<&str>> {
+        let cut = || broken("a page ends within a value");
+        let wanted = (row - self.rows.start) as usize;
+        let buffer = self.data.buffer();
+        let mut value = None;
+        while self.passed <= wanted {
+            value = None;
+            if self.present.is_empty() || self.present[self.passed] != 0 {
+                let rest = buffer.get(self.at..).ok_or_else(cut)?;
+                let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
+                let length = u32::from_le_bytes(*length) as usize;
+                value = Some(rest.get(..length).ok_or_else(cut)?);
+                self.at += 4 + length;
+            }
+            self.passed += 1;
+        }
+        let text = value.map(std::str::from_utf8).transpose();
+        text.map_err(|_| broken("a page holds what is no text"))
     }
 }

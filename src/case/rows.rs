@@ -84,9 +84,26 @@ impl Rows {
         self.take(column).map_err(Error::table("read"))
     }
 
-    pub(super) fn add_plain(&mut self, name: &str, column: Plain) {
+    pub(super) fn add_plain(&mut self, name: &str) {
         self.places.insert(name.to_owned(), self.columns.len());
-        self.columns.push(Texts::Plain(column));
+        self.columns.push(Texts::Plain(Plain::default()));
+    }
+
+    pub(super) fn plain(&mut self, name: &str) -> &mut Plain {
+        match &mut self.columns[self.places[name]] {
+            Texts::Plain(plain) => plain,
+            _ => unreachable!("what is read as plain texts was added as such"),
+        }
+    }
+
+    /// Numbers of some of the rows of these numbers; both rise.
+    pub(super) fn numbers<'r>(
+        &'r self,
+        of: std::ops::Range<usize>,
+        rows: &'r [u32],
+    ) -> impl Iterator<Item = usize> + 'r {
+        let mut ahead = of.clone().zip(&self.places_in_part[of]);
+        rows.iter().filter_map(move |row| Some(ahead.find(|(_, place)| *place == row)?.0))
     }
 
     pub(super) fn add_coded(&mut self, name: &str, column: Arc<Coded>) {
@@ -128,7 +145,7 @@ impl Rows {
 
     /// A column of codes, of all rows of the part.
     #[must_use]
-    pub fn coded(&self, name: &str) -> Option<&Coded> {
+    pub fn coded(&self, name: &str) -> Option<&Arc<Coded>> {
         match self.column(name)? {
             Texts::Coded(coded) => Some(coded),
             _ => None,

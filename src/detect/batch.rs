@@ -2,16 +2,16 @@
 //! have nearly all in common, so that this is worked out once and what is left of a hit is a number, a time and a target.
 
 use super::group::{Hit, PAUSE_SECONDS};
-use super::row::{SigmaEvent, hash, hit_of};
+use super::row::{SigmaEvent, UNKNOWN, hash};
 use super::rules::Rules;
 use super::sample::{Few, Sample};
 use super::windows::Place;
 use crate::case::{Coded, Rows};
-use crate::model::Timestamp;
-use foldhash::fast::FixedState;
+use crate::model::{Outcome, Timestamp};
+use foldhash::fast::{FixedState, RandomState};
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// What hits of a run have in common.
@@ -28,7 +28,9 @@ const COMMON: [&str; 7] = [
 /// A row that was hit.
 #[derive(Clone, Copy)]
 pub(super) struct At {
-    number: u32,
+    row: u32,
+    /// Which combination of what hits have in common it has.
+    kind: u32,
     target: TargetAt,
     pub(super) time: Timestamp,
 }
@@ -38,28 +40,35 @@ pub(super) struct At {
 pub(super) struct TargetAt(u32);
 
 /// What was acted on.
-struct Target<'p> {
-    text: Option<Cow<'p, str>>,
+struct Target {
+    text: Option<Arc<str>>,
     /// Tells it from others.
     hash: u64,
-    /// For what is kept of it.
-    shared: OnceCell<Arc<str>>,
 }
 
-pub(super) struct Batch<'p> {
+pub(super) struct Batch {
     part: u32,
-    rows: &'p Rows,
     /// Those of [`COMMON`].
-    columns: [&'p Coded; COMMON.len()],
+    columns: [Arc<Coded>; COMMON.len()],
     kinds: HashMap<[u32; COMMON.len()], u32, FixedState>,
-    /// By row, what is known of it once it was hit.
-    of_rows: Vec<OfRow>,
-    targets: Vec<Target<'p>>,
-    /// By what a request says, where the rule does not say.
-    of_requests: HashMap<&'p str, TargetAt, FixedState>,
+    in_hand: InHand,
+    targets: Vec<Target>,
+    /// By a hash of what a request says, where the rule does not say. Another one in each run of the program, so that
+    /// nobody can write two requests that have the same.
+    of_requests: HashMap<u64, TargetAt, FixedState>,
+    hasher: RandomState,
     findings: Vec<Findings>,
     /// Of those that are of one rule.
     ones: HashMap<RuleOf, FindingsAt, FixedState>,
+}
+
+/// What is known of the row that was hit last.
+#[derive(Default)]
+struct InHand {
+    row: Option<u32>,
+    kind: Option<u32>,
+    /// What was acted on, where the rule does not say.
+    target: Option<TargetAt>,
 }
 
 /// A rule that makes a finding, and the group of a correlation.
@@ -78,24 +87,17 @@ struct Findings {
 #[derive(Clone, Copy)]
 pub(super) struct FindingsAt(usize);
 
-#[derive(Clone, Default)]
-struct OfRow {
-    /// Which combination of what hits have in common this is.
-    kind: Option<u32>,
-    /// What was acted on, where the rule does not say.
-    target: Option<TargetAt>,
-}
-
-impl<'p> Batch<'p> {
-    pub(super) fn new(part: u32, rows: &'p Rows) -> Self {
+impl Batch {
+    pub(super) fn new(part: u32, rows: &Rows) -> Self {
+        let coded = |name| rows.coded(name).expect("what findings show is coded").clone();
         Self {
             part,
-            rows,
-            columns: COMMON.map(|name| rows.coded(name).expect("what findings show is coded")),
+            columns: COMMON.map(coded),
             kinds: HashMap::default(),
-            of_rows: vec![OfRow::default(); rows.len()],
+            in_hand: InHand::default(),
             targets: Vec::new(),
             of_requests: HashMap::default(),
+            hasher: RandomState::default(),
             findings: Vec::new(),
             ones: HashMap::default(),
         }
@@ -145,79 +147,89 @@ impl<'p> Batch<'p> {
         &self.findings[findings.0].of
     }
 
-    /// The row of this number is a hit, and was about this target.
+    /// The row is a hit, and was about this target.
     pub(super) fn add(
         &mut self,
         findings: FindingsAt,
-        number: u32,
+        row: u32,
         time: Timestamp,
         target: TargetAt,
     ) {
-        self.findings[findings.0].hits.push(At { number, target, time });
+        let kind = self.kind(row);
+        self.findings[findings.0].hits.push(At { row, kind, target, time });
     }
 
-    /// What was acted on, as these rules see it.
+    /// What was acted on in a row, as these rules see it.
     pub(super) fn target(
         &mut self,
         findings: FindingsAt,
-        number: u32,
-        event: &SigmaEvent<'p>,
+        row: u32,
+        event: &SigmaEvent<'_>,
     ) -> TargetAt {
         let path = self.findings[findings.0].path.as_deref();
         if let Some(text) = path.and_then(|path| event.first_text(path)) {
             return self.keep(Some(text.into()));
         }
-        if let Some(known) = self.of_rows[number as usize].target {
+        if let Some(known) = self.in_hand(row).target {
             return known;
         }
         let request = event.row.text("request_parameters").unwrap_or_default();
-        let known = self.of_requests.get(request).copied();
+        let hash = self.hasher.hash_one(request);
+        let known = self.of_requests.get(&hash).copied();
         let target = known.unwrap_or_else(|| {
             let target = self.keep(super::target::of_text(request));
-            self.of_requests.insert(request, target);
+            self.of_requests.insert(hash, target);
             target
         });
-        self.of_rows[number as usize].target = Some(target);
+        self.in_hand.target = Some(target);
         target
     }
 
-    fn keep(&mut self, text: Option<Cow<'p, str>>) -> TargetAt {
+    fn in_hand(&mut self, row: u32) -> &mut InHand {
+        if self.in_hand.row != Some(row) {
+            self.in_hand = InHand { row: Some(row), ..InHand::default() };
+        }
+        &mut self.in_hand
+    }
+
+    fn keep(&mut self, text: Option<Cow<'_, str>>) -> TargetAt {
         let hash = text.as_ref().map_or(0, hash);
-        self.targets.push(Target { text, hash, shared: OnceCell::new() });
+        self.targets.push(Target { text: text.map(Arc::from), hash });
         TargetAt(self.targets.len() as u32 - 1)
+    }
+
+    fn kind(&mut self, row: u32) -> u32 {
+        if let Some(known) = self.in_hand(row).kind {
+            return known;
+        }
+        let codes = self.columns.each_ref().map(|column| column.codes()[row as usize]);
+        let new = self.kinds.len() as u32;
+        let kind = *self.kinds.entry(codes).or_insert(new);
+        self.in_hand.kind = Some(kind);
+        kind
     }
 
     /// Everything that was added.
     pub(super) fn each_run(&mut self, mut take: impl FnMut(&Arc<[RuleOf]>, Run<'_>)) {
-        for Findings { of, is_per_resource, hits, .. } in std::mem::take(&mut self.findings) {
-            let mut runs: HashMap<(u32, u64), Vec<At>, FixedState> = HashMap::default();
-            for hit in hits {
+        for Findings { of, is_per_resource, mut hits, .. } in std::mem::take(&mut self.findings) {
+            let of_run = |hit: &At| {
                 let resource = if is_per_resource { self.target_of(hit.target).hash } else { 0 };
-                runs.entry((self.kind(hit.number), resource)).or_default().push(hit);
-            }
-            for mut hits in runs.into_values() {
+                (hit.kind, resource)
+            };
+            hits.sort_unstable_by_key(of_run);
+            for hits in hits.chunk_by_mut(|a, b| of_run(a) == of_run(b)) {
                 let like = self.hit(&hits[0]);
                 let resource = like.target.filter(|_| is_per_resource);
-                let (first, last) = bounds(&hits);
+                let (first, last) = bounds(hits);
                 if last > first.plus_seconds(PAUSE_SECONDS) {
                     hits.sort_unstable_by_key(|hit| hit.time);
                 }
-                take(&of, Run { batch: self, like, resource, hits: &hits });
+                take(&of, Run { batch: self, like, resource, hits });
             }
         }
     }
 
-    fn kind(&mut self, number: u32) -> u32 {
-        let Self { rows, columns, kinds, of_rows, .. } = self;
-        *of_rows[number as usize].kind.get_or_insert_with(|| {
-            let row = rows.places()[number as usize] as usize;
-            let codes = columns.map(|column| column.codes()[row]);
-            let new = kinds.len() as u32;
-            *kinds.entry(codes).or_insert(new)
-        })
-    }
-
-    fn target_of(&self, target: TargetAt) -> &Target<'p> {
+    fn target_of(&self, target: TargetAt) -> &Target {
         &self.targets[target.0 as usize]
     }
 
@@ -225,20 +237,26 @@ impl<'p> Batch<'p> {
         self.target_of(target).text.as_deref()
     }
 
-    fn shared(&self, target: TargetAt) -> Option<Arc<str>> {
-        let Target { text, shared, .. } = self.target_of(target);
-        let text = text.as_deref()?;
-        Some(shared.get_or_init(|| text.into()).clone())
-    }
-
     fn hit(&self, at: &At) -> Hit<'_> {
-        hit_of(self.rows.row(at.number as usize), self.text(at.target))
+        let [event_name, service, region, account, principal, source_ip, outcome] =
+            self.columns.each_ref().map(|column| column.at(at.row));
+        Hit {
+            time: at.time,
+            event_name: event_name.unwrap_or_default(),
+            service: service.unwrap_or_default(),
+            region: region.unwrap_or_default(),
+            account: account.unwrap_or_default(),
+            principal: principal.unwrap_or(UNKNOWN),
+            source_ip: source_ip.unwrap_or_default(),
+            outcome: outcome.and_then(Outcome::parse).unwrap_or(Outcome::Failed),
+            target: self.text(at.target),
+        }
     }
 }
 
 /// Hits of one rule that have nearly all in common.
 pub(super) struct Run<'r> {
-    batch: &'r Batch<'r>,
+    batch: &'r Batch,
     /// One of them.
     pub(super) like: Hit<'r>,
     /// Of a rule that tells things apart.
@@ -249,7 +267,7 @@ pub(super) struct Run<'r> {
 
 /// Hits of a run with no long pause among them.
 pub(super) struct Stretch<'r> {
-    batch: &'r Batch<'r>,
+    batch: &'r Batch,
     /// One of them.
     pub(super) like: Hit<'r>,
     pub(super) first: Timestamp,
@@ -269,13 +287,8 @@ impl<'r> Run<'r> {
             hits.chunk_by(move |a, b| is_whole || b.time <= a.time.plus_seconds(PAUSE_SECONDS));
         parts.map(move |hits| {
             let (first, last) = bounds(hits);
-            let mut firsts: HashMap<u32, Timestamp, FixedState> = HashMap::default();
-            for At { target, time, .. } in hits {
-                let first = firsts.entry(target.0).or_insert(*time);
-                *first = (*first).min(*time);
-            }
-            let of = |(target, at)| (batch.target_of(TargetAt(target)).hash, at, target);
-            let mut targets: Vec<(u64, Timestamp, u32)> = firsts.into_iter().map(of).collect();
+            let of = |hit: &At| (batch.target_of(hit.target).hash, hit.time, hit.target.0);
+            let mut targets: Vec<(u64, Timestamp, u32)> = hits.iter().map(of).collect();
             targets.sort_unstable();
             targets.dedup_by_key(|(hash, ..)| *hash);
             let named = |(hash, at, target)| Some((batch.text(TargetAt(target))?, hash, at));
@@ -296,9 +309,8 @@ impl Stretch<'_> {
         for at in self.hits {
             let rank = few.rank(at.time);
             if few.takes(rank) {
-                let row = self.batch.rows.places()[at.number as usize];
-                let place = Place { part: self.batch.part, row };
-                let target = if with_target { self.batch.shared(at.target) } else { None };
+                let place = Place { part: self.batch.part, row: at.row };
+                let target = self.batch.target_of(at.target).text.clone().filter(|_| with_target);
                 few.add(Sample { rank, place, target });
             }
         }

@@ -39,11 +39,16 @@ pub(super) struct Told<'r> {
 }
 
 impl<'r> Told<'r> {
-    pub(super) fn new(rules: &'r Rules, list: &[u32], batch: &mut Batch<'_>) -> Self {
+    pub(super) fn new(rules: &'r Rules, list: &[u32], batch: &mut Batch) -> Self {
         let all = || list.iter().map(|rule| &rules.events[*rule as usize]);
         let findings = batch.several(rules, all().filter_map(|rule| rule.meta));
         let feeds = all().map(|rule| &rule.feeds[..]).filter(|feeds| !feeds.is_empty());
         Self { findings, feeds: feeds.collect() }
+    }
+
+    /// Whether hits are of use to other rules.
+    pub(super) fn is_fed(&self) -> bool {
+        !self.feeds.is_empty()
     }
 }
 
@@ -59,16 +64,16 @@ impl Found {
         }
     }
 
-    /// Rules are hit by an event, which is the row of this number.
-    pub(super) fn take<'p>(
+    /// Rules are hit by an event.
+    pub(super) fn take(
         &mut self,
         rules: &Rules,
         told: &Told<'_>,
-        (event, place): (&SigmaEvent<'p>, Place),
-        (batch, number): (&mut Batch<'p>, u32),
+        (event, place): (&SigmaEvent<'_>, Place),
+        batch: &mut Batch,
     ) {
         for findings in &told.findings {
-            self.hit(rules, *findings, event, (batch, number));
+            self.hit(rules, *findings, (event, place), batch);
         }
         for feeds in &told.feeds {
             self.feed(rules, feeds, event, place);
@@ -76,11 +81,7 @@ impl Found {
     }
 
     /// All hits in a part.
-    pub(super) fn group(
-        &mut self,
-        mut batch: Batch<'_>,
-        file: &PartFile,
-    ) -> Result<(), case::Error> {
+    pub(super) fn group(&mut self, mut batch: Batch, file: &PartFile) -> Result<(), case::Error> {
         batch.each_run(|of, run| self.groups.add(of, &run));
         self.groups.decide(|places| {
             let rows: Vec<u32> = places.iter().map(|place| place.row).collect();
@@ -103,14 +104,14 @@ impl Found {
         }
     }
 
-    fn hit<'p>(
+    fn hit(
         &mut self,
         rules: &Rules,
         findings: FindingsAt,
-        event: &SigmaEvent<'p>,
-        (batch, number): (&mut Batch<'p>, u32),
+        (event, place): (&SigmaEvent<'_>, Place),
+        batch: &mut Batch,
     ) {
-        let target = batch.target(findings, number, event);
+        let target = batch.target(findings, place.row, event);
         if !rules.suppressions.is_empty() {
             let hit = hit_of(event.row, batch.text(target));
             let is_covered = |s: &Suppression| {
@@ -122,7 +123,7 @@ impl Found {
                 return;
             }
         }
-        batch.add(findings, number, event.row.time(), target);
+        batch.add(findings, place.row, event.row.time(), target);
     }
 
     fn feed(&mut self, rules: &Rules, feeds: &[Feed], event: &SigmaEvent<'_>, place: Place) {
@@ -222,11 +223,10 @@ impl Found {
         let metas: BTreeSet<usize> = chosen.iter().map(|(_, (meta, _))| *meta).collect();
         let mut needs = BTreeSet::new();
         needs.extend(metas.into_iter().flat_map(|meta| rules.metas()[meta].needs()));
-        let again =
-            archive.revisit(rules, &chosen, &needs, |found, (event, _), (batch, number), of| {
-                let findings = batch.one(rules, *of);
-                found.hit(rules, findings, event, (batch, number));
-            })?;
+        let again = archive.revisit(rules, &chosen, &needs, |found, event, batch, of| {
+            let findings = batch.one(rules, *of);
+            found.hit(rules, findings, event, batch);
+        })?;
         self = self.merge(rules, again);
         let (mut findings, groups) = self.groups.into_findings(rules.metas());
         native::tell(&mut findings, rules, &moments);

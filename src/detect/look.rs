@@ -8,10 +8,14 @@ use super::narrow::Known;
 use super::row::{SigmaEvent, behind, hash, shown};
 use super::rules::Rules;
 use super::windows::Place;
-use crate::case::{self, Case, PartFile, Rows, Views, Wanted};
+use crate::case::{self, Case, PartFile, Rows, Views, Walk, Wanted};
 use polars::prelude::PolarsResult;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+/// Rows whose texts are held at a time: what they come to stays in the nearest caches.
+const STRETCH: usize = 1_024;
 
 /// The case, and who looks at it.
 pub(super) struct Archive<'c> {
@@ -52,47 +56,52 @@ impl Archive<'_> {
                 let columns = fields.flat_map(|field| behind(field));
                 wanted.extend(columns.map(|column| (column, rows.clone())));
             }
-            let mut table = file.rows_at(&rows, &wanted)?;
-            let hits = self.hits(rules, &look, &candidates, &table);
-            // What nobody asks for but who is told from others by it.
-            let all = &rules.events;
-            let is_asked_for = wanted.contains_key("event_id");
-            let tells = |(_, list): &&(u32, u32)| {
-                let mut hit = hits.lists[*list as usize].iter();
-                is_asked_for
-                    || !self.views.is_empty()
-                    || hit.any(|rule| !all[*rule as usize].feeds.is_empty())
-            };
-            let told: Vec<u32> =
-                hits.rows.iter().filter(tells).map(|(number, _)| rows[*number as usize]).collect();
-            file.fill(&mut table, "event_id", &told)?;
-            let mut batch = Batch::new(part, &table);
-            let of_lists: Vec<Told<'_>> =
-                hits.lists.iter().map(|list| Told::new(rules, list, &mut batch)).collect();
-            for (number, list) in hits.rows {
-                let row = table.row(number as usize);
-                // One action counts once, however many accounts it was told to.
-                if self.views.is_another(row) {
-                    continue;
+            let mut walk = Walk::new(&file, &rows, &wanted)?;
+            let mut batch = Batch::new(part, walk.rows());
+            let (mut hits, mut told) = (Listed::new(), Vec::new());
+            loop {
+                let numbers = walk.go_on(STRETCH)?;
+                if numbers.is_empty() {
+                    break;
                 }
-                let event = SigmaEvent::new(row, self.own_accounts);
-                let place = Place { part, row: rows[number as usize] };
-                found.take(rules, &of_lists[list as usize], (&event, place), (&mut batch, number));
+                hits.rows.clear();
+                self.hits(&look, (rules, &candidates), (walk.rows(), numbers), &mut hits);
+                for list in &hits.lists[told.len()..] {
+                    told.push(Told::new(rules, list, &mut batch));
+                }
+                // What nobody asks for but who is told from others by it.
+                let tells = |(_, list): &&(u32, u32)| {
+                    !self.views.is_empty() || told[*list as usize].is_fed()
+                };
+                if !wanted.contains_key("event_id") {
+                    let told = hits.rows.iter().filter(tells);
+                    let told: Vec<u32> = told.map(|(number, _)| rows[*number as usize]).collect();
+                    walk.fill("event_id", &told)?;
+                }
+                for (number, list) in &hits.rows {
+                    let row = walk.rows().row(*number as usize);
+                    // One action counts once, however many accounts it was told to.
+                    if self.views.is_another(row) {
+                        continue;
+                    }
+                    let event = SigmaEvent::new(row, self.own_accounts);
+                    let place = Place { part, row: rows[*number as usize] };
+                    found.take(rules, &told[*list as usize], (&event, place), &mut batch);
+                }
             }
             found.group(batch, &file)?;
             Ok(found)
         })
     }
 
-    /// What candidates come to: numbers of rows of the table, with the rules that are hit.
+    /// What candidates come to: some numbers of rows of the table, with the rules that are hit.
     fn hits(
         &self,
-        rules: &Rules,
         look: &Look<'_>,
-        candidates: &Listed<Candidate>,
-        table: &Rows,
-    ) -> Listed<u32> {
-        let mut hits = Listed::new();
+        (rules, candidates): (&Rules, &Listed<Candidate>),
+        (table, numbers): (&Rows, Range<usize>),
+        hits: &mut Listed<u32>,
+    ) {
         let mut list = Vec::new();
         let of_lists = candidates.lists.iter().map(|candidates| {
             list.clear();
@@ -100,7 +109,8 @@ impl Archive<'_> {
             candidates.iter().all(|candidate| candidate.is_hit).then(|| hits.number(&list))
         });
         let of_lists: Vec<Option<Option<u32>>> = of_lists.collect();
-        for (number, (place, of_list)) in (0..).zip(&candidates.rows) {
+        let candidates_here = &candidates.rows[numbers.clone()];
+        for (number, (place, of_list)) in (numbers.start as u32..).zip(candidates_here) {
             if self.trail.is_none()
                 && let Some(known) = of_lists[*of_list as usize]
             {
@@ -124,7 +134,6 @@ impl Archive<'_> {
             let known = hits.number(&list);
             hits.push(number, known);
         }
-        hits
     }
 
     /// Looks once more at some events, with some columns. `places` come in order, with what is to be done there.
@@ -133,7 +142,7 @@ impl Archive<'_> {
         rules: &Rules,
         places: &[(Place, T)],
         columns: &BTreeSet<&'static str>,
-        look: impl for<'p> Fn(&mut Found, (&SigmaEvent<'p>, Place), (&mut Batch<'p>, u32), &T) + Sync,
+        look: impl Fn(&mut Found, (&SigmaEvent<'_>, Place), &mut Batch, &T) + Sync,
     ) -> Result<Found, case::Error> {
         let parts: Vec<&[(Place, T)]> = places.chunk_by(|a, b| a.0.part == b.0.part).collect();
         self.each(rules, parts, |places| {
@@ -143,10 +152,10 @@ impl Archive<'_> {
             let wanted = columns.map(|column| (column, rows.clone())).collect();
             let table = file.rows_at(&rows, &wanted)?;
             let (mut found, mut batch) = (Found::new(rules), Batch::new(places[0].0.part, &table));
-            for (number, places) in (0..).zip(places.chunk_by(|a, b| a.0 == b.0)) {
-                let event = SigmaEvent::new(table.row(number as usize), self.own_accounts);
+            for (number, places) in places.chunk_by(|a, b| a.0 == b.0).enumerate() {
+                let event = SigmaEvent::new(table.row(number), self.own_accounts);
                 for (place, what) in places {
-                    look(&mut found, (&event, *place), (&mut batch, number), what);
+                    look(&mut found, (&event, *place), &mut batch, what);
                 }
             }
             found.group(batch, &file)?;
@@ -169,22 +178,30 @@ impl Archive<'_> {
 
 /// Which columns of which rows the tests of candidates ask for, and hits need.
 fn wanted(rules: &Rules, candidates: &Listed<Candidate>) -> Wanted {
-    let mut wanted: Wanted = shown().map(|column| (column, Vec::new())).collect();
+    let mut columns: BTreeMap<&'static str, usize> = BTreeMap::new();
     let of_lists = candidates.lists.iter().map(|list| {
         let of = |candidate: &Candidate| {
             let rule = &rules.events[candidate.rule as usize];
             let asks = (!candidate.is_hit).then_some(&rule.asks);
             asks.into_iter().flatten().chain(&rule.needs)
         };
-        list.iter().flat_map(of).copied().collect()
+        let asked: BTreeSet<&'static str> = list.iter().flat_map(of).copied().collect();
+        let mut place = |column| {
+            let new = columns.len();
+            *columns.entry(column).or_insert(new)
+        };
+        asked.into_iter().map(&mut place).collect()
     });
-    let of_lists: Vec<BTreeSet<&'static str>> = of_lists.collect();
+    let of_lists: Vec<Vec<usize>> = of_lists.collect();
+    let mut rows = vec![Vec::new(); columns.len()];
     for (row, list) in &candidates.rows {
         for column in &of_lists[*list as usize] {
-            wanted.entry(column).or_default().push(*row);
+            rows[*column].push(*row);
         }
     }
-    wanted
+    let asked =
+        columns.into_iter().map(|(column, place)| (column, std::mem::take(&mut rows[place])));
+    shown().map(|column| (column, Vec::new())).chain(asked).collect()
 }
 
 fn distinct(rows: impl Iterator<Item = u32>) -> Vec<u32> {
