@@ -186,8 +186,8 @@ impl<B: From<Vec<u8>>> From<Bytes> for Cursor<B> {
 
 fn bytes(file: &mut File, chunk: &ColumnChunkMetadata) -> PolarsResult<Bytes> {
     let range = chunk.byte_range();
-    let mut bytes = vec![0; (range.end - range.start) as usize];
+    let mut bytes = Vec::with_capacity((range.end - range.start) as usize);
     file.seek(SeekFrom::Start(range.start))?;
-    file.read_exact(&mut bytes)?;
+    file.take(range.end - range.start).read_to_end(&mut bytes)?;
     Ok(Bytes(bytes))
 }

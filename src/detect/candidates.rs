@@ -8,8 +8,9 @@
 
 use super::combine::{Classes, Combinations};
 use super::json::inside_each;
-use super::narrow::{Atom, COLUMNS, EXTRA, IDENTITY, Json, Kind, Known, NAME, Narrow, RAW, RAWS};
-use crate::case::{self, Coded, PartFile, Row};
+use super::narrow::{Atom, COLUMNS, EXTRA, IDENTITY, Json, Kind, Known, NAME, Narrow, RAW};
+use super::texts::{Clues, Texts};
+use crate::case::{self, Coded, PartFile};
 use crate::model::Outcome;
 use foldhash::fast::FixedState;
 use rsigma_eval::event::EventValue;
@@ -385,6 +386,18 @@ impl Look<'_> {
         })
     }
 
+    /// What tests of a list of candidates seek in JSON columns.
+    pub(super) fn clues(&self, list: &[Candidate]) -> Clues {
+        let mut clues = Clues::default();
+        for candidate in list.iter().filter(|candidate| !candidate.is_hit) {
+            self.index.rules[candidate.rule as usize].any(&mut |atom| {
+                clues.add(&self.index.atoms[*atom]);
+                false
+            });
+        }
+        clues
+    }
+
     /// Whether a row has what no column gives back.
     pub(super) fn has_extra(&self) -> bool {
         self.codes(EXTRA).contains(&1)
@@ -545,23 +558,6 @@ impl Look<'_> {
             Kind::Extra if code != 0 => Known::Maybe,
             _ => self.of_code(atom, code).into(),
         }
-    }
-}
-
-/// The JSON columns of a row, each looked at when somebody asks.
-pub(super) struct Texts<'r> {
-    row: Row<'r>,
-    texts: [OnceCell<Option<Json<'r>>>; RAWS.len()],
-}
-
-impl<'r> Texts<'r> {
-    pub(super) fn new(row: Row<'r>) -> Self {
-        Self { row, texts: Default::default() }
-    }
-
-    fn get(&self, raw: usize) -> Option<&Json<'r>> {
-        let text = || self.row.text(COLUMNS[RAW + raw].name).map(Json::new);
-        self.texts[raw].get_or_init(text).as_ref()
     }
 }
 

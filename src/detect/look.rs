@@ -2,17 +2,19 @@
 
 use super::aws::{SELECTED, Selectors};
 use super::batch::Batch;
-use super::candidates::{Candidate, Listed, Look, Texts};
+use super::candidates::{Candidate, Listed, Look};
 use super::found::{Found, Told};
 use super::narrow::Known;
 use super::row::{SigmaEvent, behind, hash, shown};
 use super::rules::Rules;
+use super::texts::{Clues, Texts};
 use super::windows::Place;
 use crate::case::{self, Case, PartFile, Rows, Views, Walk, Wanted};
 use polars::prelude::PolarsResult;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Rows whose texts are held at a time: what they come to stays in the nearest caches.
 const STRETCH: usize = 1_024;
@@ -59,13 +61,14 @@ impl Archive<'_> {
             let mut walk = Walk::new(&file, &rows, &wanted)?;
             let mut batch = Batch::new(part, walk.rows());
             let (mut hits, mut told) = (Listed::new(), Vec::new());
+            let ways = ways(&look, &candidates, &mut hits);
             loop {
                 let numbers = walk.go_on(STRETCH)?;
                 if numbers.is_empty() {
                     break;
                 }
                 hits.rows.clear();
-                self.hits(&look, (rules, &candidates), (walk.rows(), numbers), &mut hits);
+                self.hits(&look, (rules, &candidates, &ways), (walk.rows(), numbers), &mut hits);
                 for list in &hits.lists[told.len()..] {
                     told.push(Told::new(rules, list, &mut batch));
                 }
@@ -98,31 +101,27 @@ impl Archive<'_> {
     fn hits(
         &self,
         look: &Look<'_>,
-        (rules, candidates): (&Rules, &Listed<Candidate>),
+        (rules, candidates, ways): (&Rules, &Listed<Candidate>, &[Way]),
         (table, numbers): (&Rows, Range<usize>),
         hits: &mut Listed<u32>,
     ) {
         let mut list = Vec::new();
-        let of_lists = candidates.lists.iter().map(|candidates| {
-            list.clear();
-            list.extend(candidates.iter().map(|candidate| candidate.rule));
-            candidates.iter().all(|candidate| candidate.is_hit).then(|| hits.number(&list))
-        });
-        let of_lists: Vec<Option<Option<u32>>> = of_lists.collect();
         let candidates_here = &candidates.rows[numbers.clone()];
         for (number, (place, of_list)) in (numbers.start as u32..).zip(candidates_here) {
-            if self.trail.is_none()
-                && let Some(known) = of_lists[*of_list as usize]
-            {
-                hits.push(number, known);
-                continue;
-            }
+            let clues = match &ways[*of_list as usize] {
+                Way::Known(known) if self.trail.is_none() => {
+                    hits.push(number, *known);
+                    continue;
+                }
+                Way::Known(_) => None,
+                Way::Ask(clues) => clues.as_deref(),
+            };
             let row = table.row(number as usize);
             let event = SigmaEvent::new(row, self.own_accounts);
             if self.trail.is_some_and(|trail| !trail.take(&event)) {
                 continue;
             }
-            let texts = Texts::new(row);
+            let texts = Texts::new(row, clues);
             list.clear();
             for Candidate { rule, is_hit } in candidates.lists[*of_list as usize].iter() {
                 let known = if *is_hit { Known::True } else { look.settle(*rule, *place, &texts) };
@@ -174,6 +173,31 @@ impl Archive<'_> {
             found.try_reduce(|| Found::new(rules), |a, b| Ok(a.merge(rules, b)))
         })
     }
+}
+
+/// How to find out which rules of a list of candidates are hit.
+enum Way {
+    /// Number of the list of hits: no row has to be asked.
+    Known(Option<u32>),
+    /// With what tests seek, where that many rows ask for it that it pays.
+    Ask(Option<Box<Clues>>),
+}
+
+/// Rows that share a search for all words of their tests.
+const SHARED: usize = 50;
+
+/// By list of candidates.
+fn ways(look: &Look<'_>, candidates: &Listed<Candidate>, hits: &mut Listed<u32>) -> Vec<Way> {
+    let mut rows = vec![0; candidates.lists.len()];
+    candidates.rows.iter().for_each(|(_, list)| rows[*list as usize] += 1);
+    let way = |(list, rows): (&Rc<[Candidate]>, usize)| {
+        if list.iter().all(|candidate| candidate.is_hit) {
+            let rules: Vec<u32> = list.iter().map(|candidate| candidate.rule).collect();
+            return Way::Known(hits.number(&rules));
+        }
+        Way::Ask((rows >= SHARED).then(|| Box::new(look.clues(list))))
+    };
+    candidates.lists.iter().zip(rows).map(way).collect()
 }
 
 /// Which columns of which rows the tests of candidates ask for, and hits need.

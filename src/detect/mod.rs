@@ -25,6 +25,7 @@ mod sample;
 mod sigma;
 mod step;
 pub mod target;
+mod texts;
 pub mod trail;
 mod windows;
 

@@ -8,6 +8,7 @@
 use super::derived;
 use super::json::inside;
 use crate::case::service_of;
+use aho_corasick::packed::Searcher;
 use memchr::memmem::Finder;
 use rsigma_eval::event::{EventValue, JsonEvent};
 use rsigma_eval::matcher::GroupMode;
@@ -166,6 +167,11 @@ impl Atom {
         (self.test)(value)
     }
 
+    /// Without one of these in it, in some case, a plain text needs no closer look.
+    pub(super) fn clue_words(&self) -> impl Iterator<Item = &[u8]> {
+        self.clue.iter().flat_map(|clue| &clue.words).map(Finder::needle)
+    }
+
     /// For a column that is JSON.
     pub(super) fn passes_in(&self, json: Option<&Json<'_>>) -> Known {
         let Some(json) = json else { return self.passes(None).into() };
@@ -177,7 +183,10 @@ impl Atom {
             return self.passes(null).into();
         }
         match &self.clue {
-            Some(clue) if json.is_plain() && !clue.words.iter().any(|w| has(w, clue.is_lower)) => {
+            Some(clue)
+                if json.is_quiet
+                    || (json.is_plain() && !clue.words.iter().any(|w| has(w, clue.is_lower))) =>
+            {
                 clue.without.into()
             }
             _ if self.is_computed => Known::Maybe,
@@ -192,13 +201,21 @@ impl Atom {
 /// A JSON text, and what is known of it once somebody asked.
 pub(super) struct Json<'t> {
     text: &'t str,
+    /// Plain, and without any word that is sought.
+    is_quiet: bool,
     is_plain: OnceCell<bool>,
     lower: OnceCell<Vec<u8>>,
 }
 
 impl<'t> Json<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, is_plain: OnceCell::new(), lower: OnceCell::new() }
+        Self { text, is_quiet: false, is_plain: OnceCell::new(), lower: OnceCell::new() }
+    }
+
+    /// With a look whether any of these words (in lower case) is in it.
+    pub(super) fn sought(mut self, words: &Searcher) -> Self {
+        self.is_quiet = self.is_plain() && words.find(self.lower()).is_none();
+        self
     }
 
     /// Whether a word that is in a value is so in its spelling, in any case: nothing is escaped, and letters have two.

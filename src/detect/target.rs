@@ -1,8 +1,11 @@
 //! What an event acted on, where its rule does not say: the field of the request that names it.
 
 use super::json::{each_member, text};
+use foldhash::fast::FixedState;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// Request fields that name the thing acted on, the most telling first.
 const NAMES: [&str; 35] = [
@@ -43,6 +46,10 @@ const NAMES: [&str; 35] = [
     "name",
 ];
 
+/// By name, its place in [`NAMES`].
+static RANKS: LazyLock<HashMap<&str, usize, FixedState>> =
+    LazyLock::new(|| NAMES.iter().enumerate().map(|(rank, name)| (*name, rank)).collect());
+
 /// The name as text; nothing when the request names no single thing.
 #[must_use]
 pub fn of(request: &Value) -> Option<String> {
@@ -59,8 +66,8 @@ pub(super) fn of_text(json: &str) -> Option<Cow<'_, str>> {
     let mut names: [Option<&str>; NAMES.len()] = [None; NAMES.len()];
     let mut object = None;
     each_member(json, |key, value| {
-        if let Some(rank) = NAMES.iter().position(|name| *name == key) {
-            names[rank] = Some(value);
+        if let Some(rank) = RANKS.get(&*key) {
+            names[*rank] = Some(value);
         } else if key == "key" {
             object = Some(value);
         }
