@@ -78,6 +78,7 @@ impl Index {
     pub(super) fn new(conditions: Vec<Narrow>) -> Self {
         let mut index = Self { columns: BTreeSet::from([NAME, EXTRA]), ..Self::default() };
         let mut known: HashMap<(usize, String, String), usize, FixedState> = HashMap::default();
+        let mut slots: HashMap<String, u32, FixedState> = HashMap::default();
         for (rule, condition) in (0..).zip(conditions) {
             let names = condition.names();
             let is_wide = names.is_none();
@@ -89,7 +90,9 @@ impl Index {
                 }
                 None => index.others.push(rule),
             }
-            index.rules.push(condition.map(&mut |atom| {
+            index.rules.push(condition.map(&mut |mut atom| {
+                let slot = slots.len() as u32;
+                atom.slot = *slots.entry(atom.path.clone()).or_insert(slot);
                 if atom.column < RAW {
                     index.columns.insert(atom.column);
                 }

@@ -16,7 +16,7 @@ use rsigma_eval::{CompiledDetection, CompiledDetectionItem, CompiledMatcher, Com
 use rsigma_parser::{ConditionExpr, Quantifier};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,6 +141,8 @@ pub(super) struct Atom {
     pub(super) column: usize,
     /// Path inside of a value that is JSON; empty for all of it.
     pub(super) path: String,
+    /// A number of the path, among those of all rules.
+    pub(super) slot: u32,
     /// Equal for tests that are the same.
     pub(super) key: Option<String>,
     /// The texts, in lower case, that alone can pass; nothing when there is no such list.
@@ -193,7 +195,7 @@ impl Atom {
             _ if self.path.is_empty() => {
                 self.passes(Some(&EventValue::Str(Cow::Borrowed(json.text)))).into()
             }
-            _ => self.passes(inside(json.text, &self.path).as_ref()).into(),
+            _ => json.with_value(self.slot, &self.path, |value| self.passes(value)).into(),
         }
     }
 }
@@ -205,11 +207,34 @@ pub(super) struct Json<'t> {
     is_quiet: bool,
     is_plain: OnceCell<bool>,
     lower: OnceCell<Vec<u8>>,
+    /// What is at the end of paths that were asked for, by their numbers.
+    values: RefCell<Vec<(u32, Option<EventValue<'t>>)>>,
 }
 
 impl<'t> Json<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, is_quiet: false, is_plain: OnceCell::new(), lower: OnceCell::new() }
+        Self {
+            text,
+            is_quiet: false,
+            is_plain: OnceCell::new(),
+            lower: OnceCell::new(),
+            values: RefCell::default(),
+        }
+    }
+
+    fn with_value<T>(
+        &self,
+        slot: u32,
+        path: &str,
+        look: impl FnOnce(Option<&EventValue<'t>>) -> T,
+    ) -> T {
+        let mut values = self.values.borrow_mut();
+        let known = values.iter().position(|(of, _)| *of == slot);
+        let place = known.unwrap_or_else(|| {
+            values.push((slot, inside(self.text, path)));
+            values.len() - 1
+        });
+        look(values[place].1.as_ref())
     }
 
     /// With a look whether any of these words (in lower case) is in it.
@@ -371,6 +396,16 @@ impl Narrow {
                 is_lower: true,
                 without: false,
             }),
+            // So does a value, where nothing else is spelled so.
+            None if column >= RAW
+                && words.as_ref().is_some_and(|w| w.iter().all(|w| is_own(w))) =>
+            {
+                words.map(|words| Clue {
+                    words: words.iter().map(|word| finder(word)).collect(),
+                    is_lower: true,
+                    without: false,
+                })
+            }
             // The last key of a path is there as it is, whatever is before it.
             None => path.rsplit('.').next().filter(|key| !key.is_empty()).map(|key| Clue {
                 words: vec![finder(key)],
@@ -379,8 +414,17 @@ impl Narrow {
             }),
         };
         let (path, is_computed) = (path.to_owned(), name.is_some());
-        Self::Atom(Atom { column, path, key, only, is_computed, clue, test: Box::new(test) })
+        let test = Box::new(test);
+        Self::Atom(Atom { column, path, slot: 0, key, only, is_computed, clue, test })
     }
+}
+
+/// Whether a word is in the spelling of every value that it is in: no number, which has several, and nothing that may
+/// stand between the values of a container.
+fn is_own(word: &str) -> bool {
+    let between = |byte| matches!(byte, b'"' | b',' | b':' | b'[' | b']' | b'{' | b'}');
+    let of_number = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e');
+    !word.bytes().any(between) && !word.bytes().all(of_number)
 }
 
 /// Which column answers for a field, and where in it.
