@@ -85,7 +85,7 @@ impl Index {
             match names {
                 Some(names) => {
                     for name in names {
-                        index.by_name.entry(name).or_default().push(rule);
+                        index.by_name.entry(name.to_owned()).or_default().push(rule);
                     }
                 }
                 None => index.others.push(rule),
@@ -100,7 +100,7 @@ impl Index {
                     index.columns.insert(IDENTITY);
                 }
                 let new = index.atoms.len();
-                let same = atom.key.clone().map(|key| (atom.column, atom.path.clone(), key));
+                let same = atom.key.take().map(|key| (atom.column, atom.path.clone(), key));
                 let place = same.map_or(new, |same| *known.entry(same).or_insert(new));
                 if place == new {
                     index.atoms.push(atom);

@@ -346,10 +346,12 @@ impl<A> Narrow<A> {
 
 impl Narrow {
     /// The texts of a column, in lower case, that alone can pass; nothing when any can.
-    pub(super) fn only(&self, column: usize) -> Option<BTreeSet<String>> {
+    pub(super) fn only(&self, column: usize) -> Option<BTreeSet<&str>> {
         match self {
             Self::Always(Known::False) => Some(BTreeSet::new()),
-            Self::Atom(atom) if atom.column == column => atom.only.clone(),
+            Self::Atom(atom) if atom.column == column => {
+                Some(atom.only.as_ref()?.iter().map(String::as_str).collect())
+            }
             Self::All(of) => of.iter().filter_map(|of| of.only(column)).min_by_key(BTreeSet::len),
             Self::Any(of) => {
                 let texts: Option<Vec<_>> = of.iter().map(|of| of.only(column)).collect();
@@ -360,7 +362,7 @@ impl Narrow {
     }
 
     /// The event names that alone can pass.
-    pub(super) fn names(&self) -> Option<BTreeSet<String>> {
+    pub(super) fn names(&self) -> Option<BTreeSet<&str>> {
         self.only(NAME)
     }
 

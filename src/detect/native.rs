@@ -8,7 +8,7 @@ use super::aws::{
 use super::meta::Meta;
 use super::narrow::{Known, Narrow};
 use super::row::{FLAGS, IDENTITY, NESTED, SigmaEvent, TEXTS};
-use super::rules::{EventRule, Feed, Rules, Test};
+use super::rules::{Feed, Rules, Test};
 use super::windows::Sighting;
 use crate::case::print_record;
 use crate::model::{Finding, FindingKind, Timestamp};
@@ -202,8 +202,7 @@ impl Rules {
             for rule in file.rules {
                 let EventBridgeRule { named, pattern, sees_reads } = rule;
                 let meta = Some(self.name(&named));
-                let test = Box::new(OnTheBus { pattern, sees_reads });
-                self.events.push(EventRule::new(test, meta, Vec::new()));
+                self.ask(OnTheBus { pattern, sees_reads }, meta, Vec::new());
             }
             filters.extend(file.filters);
             alarms.extend(file.alarms);
@@ -216,7 +215,7 @@ impl Rules {
         for (MetricFilter { named, filter, .. }, feeds) in filters.into_iter().zip(feeds) {
             // A filter that an alarm watches speaks through it.
             let meta = feeds.is_empty().then(|| self.name(&named));
-            self.events.push(EventRule::new(Box::new(filter), meta, feeds));
+            self.ask(filter, meta, feeds);
         }
     }
 

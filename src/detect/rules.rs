@@ -63,7 +63,7 @@ pub(super) struct EventRule {
 }
 
 impl EventRule {
-    pub(super) fn new(test: Box<dyn Test>, meta: Option<usize>, feeds: Vec<Feed>) -> Self {
+    fn new(test: Box<dyn Test>, meta: Option<usize>, feeds: Vec<Feed>) -> Self {
         let asks = match test.fields() {
             Some(fields) => fields.iter().flat_map(|field| behind(field)).collect(),
             None => on_demand().collect(),
@@ -92,6 +92,8 @@ pub struct Rules {
     /// Each after those it refers to.
     pub(super) correlations: Vec<CorrelationOf>,
     pub(super) alarms: Vec<AlarmOf>,
+    /// Of `events`, until they are in the index.
+    conditions: Vec<Narrow>,
     pub(super) index: Index,
     pub(super) suppressions: Vec<Suppression>,
     pub(super) metas: Vec<Meta>,
@@ -127,17 +129,17 @@ impl Rules {
         }
         let mut names: BTreeMap<String, Vec<Target>> = BTreeMap::new();
         let mut sources: Vec<(Target, Source)> = Vec::new();
-        for (rule, source) in &documents.rules {
+        for (rule, source) in documents.rules {
             if let Some(log) = sigma::other_log(&rule.logsource) {
                 rules.skipped.push(format!("{} ({log})", rule.title));
                 continue;
             }
-            match rules.add(rule, source) {
+            match rules.add(&rule, &source) {
                 Ok(target) => {
-                    for name in [&rule.id, &rule.name].into_iter().flatten() {
-                        names.entry(name.clone()).or_default().push(target);
+                    for name in [rule.id, rule.name].into_iter().flatten() {
+                        names.entry(name).or_default().push(target);
                     }
-                    sources.push((target, source.clone()));
+                    sources.push((target, source));
                 }
                 Err(reason) => rules.broken.push(source.broken(&reason)),
             }
@@ -145,7 +147,7 @@ impl Rules {
         rules.correlate(&documents.correlations, names, sources);
         rules.add_printed(documents.printed);
         rules.broken.sort();
-        rules.index = Index::new(rules.events.iter().map(|rule| rule.test.narrow()).collect());
+        rules.index = Index::new(std::mem::take(&mut rules.conditions));
         rules.weigh();
         rules
     }
@@ -206,22 +208,33 @@ impl Rules {
 
     fn add(&mut self, rule: &rsigma_parser::SigmaRule, source: &Source) -> Result<Target, String> {
         let new_terms = NewTerms::of(rule)?;
-        let test = Box::new(Detection::compile(rule)?);
+        let test = Detection::compile(rule)?;
         let mut head = Meta::from(Head::from(rule));
-        head.services = test.narrow().services();
         head.text = source.text.clone();
         let meta = Some(self.metas.len());
         let target = if let Some(rule) = new_terms {
             let feeds = vec![Feed::Term(self.new_terms.len())];
-            self.events.push(EventRule::new(test, None, feeds));
+            self.ask(test, None, feeds);
             self.new_terms.push(NewTermsOf { rule, meta, feeds: Vec::new() });
             Target::NewTerms(self.new_terms.len() - 1)
         } else {
-            self.events.push(EventRule::new(test, meta, Vec::new()));
+            self.ask(test, meta, Vec::new());
             Target::Event(self.events.len() - 1)
         };
+        head.services = self.conditions.last().map(Narrow::services).unwrap_or_default();
         self.metas.push(head);
         Ok(target)
+    }
+
+    /// Adds what decides on single events.
+    pub(super) fn ask(
+        &mut self,
+        test: impl Test + 'static,
+        meta: Option<usize>,
+        feeds: Vec<Feed>,
+    ) {
+        self.conditions.push(test.narrow());
+        self.events.push(EventRule::new(Box::new(test), meta, feeds));
     }
 
     /// Adds correlations once all that they refer to is there; what is left then refers to itself or to nothing.
