@@ -14,6 +14,7 @@ use crate::digest;
 use crate::model::{Report, RuleLedger, Run, Severity, Timestamp};
 use crate::narrate;
 use crate::report::{self, Format};
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 /// Where a report goes when nobody says.
@@ -62,7 +63,8 @@ pub(super) fn report(args: args::Report, argv: Vec<String>, ui: &Ui) -> Result<E
 }
 
 /// Our rules and the user's; those for other logs are told, since they cannot find anything here.
-pub(super) fn load(paths: &[PathBuf], ui: &Ui) -> Result<Rules, Failure> {
+/// They are held to the end, when the kernel takes them faster than they could be taken apart.
+pub(super) fn load(paths: &[PathBuf], ui: &Ui) -> Result<ManuallyDrop<Rules>, Failure> {
     let rules = Rules::load(paths)?;
     for broken in rules.broken().iter().take(SHOWN_RULES) {
         ui.warning(&format!("rule not used: {broken}"));
@@ -82,12 +84,12 @@ pub(super) fn load(paths: &[PathBuf], ui: &Ui) -> Result<Rules, Failure> {
             skipped.len()
         ));
     }
-    Ok(rules)
+    Ok(ManuallyDrop::new(rules))
 }
 
 struct Job {
     settings: Settings,
-    rules: Rules,
+    rules: ManuallyDrop<Rules>,
     pool: rayon::ThreadPool,
     argv: Vec<String>,
     started: Timestamp,

@@ -53,9 +53,9 @@ pub(super) fn run(command: RulesCommand, ui: &Ui) -> Result<Exit, Failure> {
         }
         RulesCommand::Check { paths } => return check(&paths, ui),
         RulesCommand::Test { paths } => return rules_test::run(&paths, ui),
-        RulesCommand::Hits { case, threads, paths } => hits(&case, threads, &load(paths)?)?,
+        RulesCommand::Hits { case, threads, paths } => hits(&case, threads, &*load(paths)?)?,
         RulesCommand::Selectors(args) => return selectors::run(args, ui),
-        RulesCommand::Explain { name, paths } => explain(&name, &load(paths)?)?,
+        RulesCommand::Explain { name, paths } => explain(&name, &*load(paths)?)?,
     };
     ui.stdout(text.as_bytes())?;
     Ok(Exit::Done)

@@ -132,7 +132,9 @@ impl Documents {
             return self.add_printed(file, text);
         }
         let file: Arc<str> = file.into();
-        for (line, text) in parts(text) {
+        let parts = parts(text);
+        self.rules.reserve(parts.len());
+        for (line, text) in parts {
             let source = Source { file: file.clone(), line, text: text.into() };
             match parse_sigma_yaml(text) {
                 Ok(found) => {

@@ -12,7 +12,7 @@ use aho_corasick::packed::Searcher;
 use memchr::memmem::Finder;
 use rsigma_eval::event::{EventValue, JsonEvent};
 use rsigma_eval::matcher::GroupMode;
-use rsigma_eval::{CompiledDetection, CompiledDetectionItem, CompiledMatcher, CompiledRule};
+use rsigma_eval::{CompiledDetection, CompiledDetectionItem, CompiledMatcher};
 use rsigma_parser::{ConditionExpr, Quantifier};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -146,7 +146,7 @@ pub(super) struct Atom {
     /// Equal for tests that are the same.
     pub(super) key: Option<String>,
     /// The texts, in lower case, that alone can pass; nothing when there is no such list.
-    pub(super) only: Option<BTreeSet<String>>,
+    pub(super) only: Option<Vec<String>>,
     /// What is computed from the column, rather than in it: a rule of ours knows it, this does not.
     is_computed: bool,
     clue: Option<Clue>,
@@ -372,15 +372,18 @@ impl Narrow {
         sources.iter().map(|source| service_of(source).to_owned()).collect()
     }
 
-    pub(super) fn of(rule: &CompiledRule) -> Self {
-        Self::Any(rule.conditions.iter().map(|c| condition(c, &rule.detections)).collect())
+    pub(super) fn of(
+        conditions: &[ConditionExpr],
+        named: &HashMap<String, CompiledDetection>,
+    ) -> Self {
+        Self::Any(conditions.iter().map(|c| condition(c, named)).collect())
     }
 
     /// A test on a field, where a column answers for it. `words`, in lower case: one of them is in any text that passes.
     pub(super) fn field(
         field: &str,
         key: Option<String>,
-        only: Option<BTreeSet<String>>,
+        only: Option<Vec<String>>,
         words: Option<Vec<String>>,
         test: impl Fn(Option<&EventValue<'_>>) -> bool + Send + Sync + 'static,
     ) -> Self {
@@ -516,9 +519,9 @@ fn asks_other_fields(matcher: &CompiledMatcher) -> bool {
 }
 
 /// The texts, in lower case, that alone can match.
-fn only(matcher: &CompiledMatcher) -> Option<BTreeSet<String>> {
+fn only(matcher: &CompiledMatcher) -> Option<Vec<String>> {
     match matcher {
-        CompiledMatcher::Exact { value, .. } => Some(BTreeSet::from([value.to_lowercase()])),
+        CompiledMatcher::Exact { value, .. } => Some(vec![value.to_lowercase()]),
         CompiledMatcher::AnyOf(of)
         | CompiledMatcher::CaseInsensitiveGroup { children: of, mode: GroupMode::Any } => {
             let of: Option<Vec<_>> = of.iter().map(only).collect();

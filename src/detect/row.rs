@@ -97,25 +97,25 @@ pub(super) fn shown() -> impl Iterator<Item = &'static str> {
 }
 
 /// The columns on demand that answer for a field.
-pub(super) fn behind(field: &str) -> BTreeSet<&'static str> {
+pub(super) fn behind(field: &str) -> Vec<&'static str> {
     let (root, rest) = field.split_once('.').map_or((field, ""), |(root, rest)| (root, rest));
-    let mut columns: BTreeSet<&'static str> = BTreeSet::new();
+    let mut columns = Vec::new();
     let named = |list: &[(&str, &'static str)], key: &str| {
         list.iter().find(|(field, _)| *field == key).map(|(_, column)| *column)
     };
     match root {
         "trailinsight" => match named(&OWN, rest) {
-            Some(column) => _ = columns.insert(column),
-            None if rest == "foreign_resource" => _ = columns.insert("resources"),
-            None if rest == "foreign_caller" => _ = columns.insert("user_identity_account_id"),
+            Some(column) => columns.push(column),
+            None if rest == "foreign_resource" => columns.push("resources"),
+            None if rest == "foreign_caller" => columns.push("user_identity_account_id"),
             None => columns.extend(["request_parameters", "user_identity_user_name"]),
         },
         "userIdentity" => {
-            columns.insert("user_identity");
+            columns.push("user_identity");
             columns.extend(named(&IDENTITY, rest));
         }
         _ => match named(&NESTED, root).or_else(|| named(&FLAGS, root)) {
-            Some(column) => _ = columns.insert(column),
+            Some(column) => columns.push(column),
             // What is no text, or has no column, is in `extra`.
             None => columns.extend(named(&TEXTS, root).into_iter().chain(["extra"])),
         },

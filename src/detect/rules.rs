@@ -129,6 +129,7 @@ impl Rules {
         }
         let mut names: BTreeMap<String, Vec<Target>> = BTreeMap::new();
         let mut sources: Vec<(Target, Source)> = Vec::new();
+        rules.reserve(documents.rules.len());
         for (rule, source) in documents.rules {
             if let Some(log) = sigma::other_log(&rule.logsource) {
                 rules.skipped.push(format!("{} ({log})", rule.title));
@@ -150,6 +151,12 @@ impl Rules {
         rules.index = Index::new(std::mem::take(&mut rules.conditions));
         rules.weigh();
         rules
+    }
+
+    fn reserve(&mut self, more: usize) {
+        self.events.reserve(more);
+        self.conditions.reserve(more);
+        self.metas.reserve(more);
     }
 
     /// Works out what hits of each rule need to know of their events.
@@ -227,12 +234,7 @@ impl Rules {
     }
 
     /// Adds what decides on single events.
-    pub(super) fn ask(
-        &mut self,
-        test: impl Test + 'static,
-        meta: Option<usize>,
-        feeds: Vec<Feed>,
-    ) {
+    pub(super) fn ask(&mut self, test: impl Test + 'static, meta: Option<usize>, feeds: Vec<Feed>) {
         self.conditions.push(test.narrow());
         self.events.push(EventRule::new(Box::new(test), meta, feeds));
     }

@@ -5,37 +5,40 @@ use super::row::SigmaEvent;
 use super::rules::Test;
 use rsigma_eval::compiler::eval_condition;
 use rsigma_eval::matcher::ExpandPart;
-use rsigma_eval::{CompiledDetection, CompiledMatcher, CompiledRule, compile_rule};
+use rsigma_eval::{CompiledDetection, CompiledMatcher, compile_rule};
 use rsigma_parser::{
     ConditionExpr, FilterRule, FilterRuleTarget, LogSource, Quantifier, SelectorPattern, SigmaRule,
     detection_name_matches,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// What a rule asks of one event.
-pub(super) struct Detection(CompiledRule);
+pub(super) struct Detection {
+    conditions: Vec<ConditionExpr>,
+    parts: HashMap<String, CompiledDetection>,
+}
 
 impl Detection {
     /// # Errors
     /// Says why the rule cannot be evaluated.
     pub(super) fn compile(rule: &SigmaRule) -> Result<Self, String> {
-        compile_rule(rule).map(Self).map_err(|e| e.to_string())
+        let rule = compile_rule(rule).map_err(|e| e.to_string())?;
+        Ok(Self { conditions: rule.conditions, parts: rule.detections })
     }
 }
 
 impl Test for Detection {
     fn hits(&self, event: &SigmaEvent<'_>) -> bool {
-        let rule = &self.0;
-        rule.conditions.iter().any(|c| eval_condition(c, &rule.detections, event, &mut Vec::new()))
+        self.conditions.iter().any(|c| eval_condition(c, &self.parts, event, &mut Vec::new()))
     }
 
     fn narrow(&self) -> Narrow {
-        Narrow::of(&self.0)
+        Narrow::of(&self.conditions, &self.parts)
     }
 
     fn fields(&self) -> Option<BTreeSet<String>> {
         let mut fields = BTreeSet::new();
-        let mut parts = self.0.detections.values();
+        let mut parts = self.parts.values();
         parts.all(|part| named(part, &mut fields)).then_some(fields)
     }
 }

@@ -22,7 +22,7 @@ pub(crate) enum Need {
         /// Equal for tests that are the same.
         key: String,
         /// The texts, in lower case, that alone can pass; nothing when there is no such list.
-        only: Option<BTreeSet<String>>,
+        only: Option<Vec<String>>,
         test: Passes,
     },
 }
@@ -94,7 +94,7 @@ impl Term {
 }
 
 /// The texts, in lower case, that alone pass.
-fn texts(tests: &[Test]) -> Option<BTreeSet<String>> {
+fn texts(tests: &[Test]) -> Option<Vec<String>> {
     let text = |test: &Test| match test {
         Test::Text(text) => Some(text.to_lowercase()),
         Test::IgnoringCase(of) => match &**of {
@@ -136,7 +136,7 @@ impl Condition {
                 let Some(field) = selector.path() else { return Need::Nothing };
                 let only = match question {
                     Question::Equals(Operand::Text(glob, _)) => {
-                        glob.literal().map(|text| BTreeSet::from([text.to_lowercase()]))
+                        glob.literal().map(|text| vec![text.to_lowercase()])
                     }
                     _ => None,
                 };
