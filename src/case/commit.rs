@@ -1,17 +1,17 @@
 //! Steps of an ingest on their way to the disk. Waiting until a file is there took a twentieth of an ingest, so
 //! that one thread does it while the workers read on.
 
-use super::Error;
-use super::folder::Folder;
 use super::journal::{Journal, Line};
+use super::{Error, folder};
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 
-/// What is true once its files are on disk.
+/// Files, and what is true once they and those of earlier steps of the same worker are on disk.
 pub(super) struct Step {
     pub(super) written: Vec<Written>,
-    pub(super) line: Line,
+    pub(super) line: Option<Line>,
 }
 
 /// A file that may not be on disk yet.
@@ -28,17 +28,12 @@ impl Written {
 }
 
 /// Brings to disk what comes and then tells the journal, so that a line never promises too much.
-pub(super) fn commit(
-    folder: &Folder,
-    journal: &mut Journal,
-    steps: Receiver<Step>,
-) -> Result<(), Error> {
+pub(super) fn commit(journal: &mut Journal, steps: Receiver<Step>) -> Result<(), Error> {
     for Step { written, line } in steps {
         written.iter().try_for_each(Written::sync)?;
-        if !written.is_empty() {
-            folder.sync()?;
-        }
-        journal.tell(&line)?;
+        let folders: BTreeSet<&Path> = written.iter().filter_map(|w| w.path.parent()).collect();
+        folders.into_iter().try_for_each(folder::sync)?;
+        line.iter().try_for_each(|line| journal.tell(line))?;
     }
     Ok(())
 }

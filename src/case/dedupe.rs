@@ -7,11 +7,12 @@
 
 use super::Error;
 use crate::decode::Record;
+use rayon::prelude::*;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::hash::BuildHasher;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::slice::ChunksExact;
 
@@ -39,6 +40,8 @@ pub(super) struct Key {
 pub(super) const KEY_BYTES: usize = 37;
 const AMENDMENT_BYTES: usize = 20;
 const COUNT_BYTES: usize = 4;
+/// The hashes of a slice are looked through in so many shares at a time, on as many threads as there are.
+const SHARES: usize = 16;
 /// What one key costs while a slice is searched for repeats, and the share of the memory that a
 /// slice may take: where all is repeated, twice that of whole entries comes on top.
 const SORT_BYTES: u64 = 10;
@@ -225,7 +228,7 @@ pub(super) fn repeats(
     for slice in 0..slices {
         // The top 32 bits, scaled to the number of slices.
         let within = |hash: u128| ((hash >> 96) as u64 * slices) >> 32 == slice;
-        let repeated = repeated(parts, (total / KEY_BYTES as u64 / slices) as usize, within)?;
+        let repeated = repeated(parts, slices, within)?;
         if repeated.is_empty() {
             continue;
         }
@@ -249,39 +252,54 @@ pub(super) fn repeats(
 /// little is kept of them.
 fn repeated(
     parts: &[PartKeys],
-    expected: usize,
-    within: impl Fn(u128) -> bool,
+    slices: u64,
+    within: impl Fn(u128) -> bool + Sync,
 ) -> Result<Vec<u64>, Error> {
-    let mut hashes = Vec::with_capacity(expected + expected / 16);
-    let mut bytes = Vec::new();
-    for PartKeys { path, .. } in parts {
-        bytes.clear();
-        let read = File::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
-        read.map_err(Error::io("read", path))?;
-        let (rows, amendments) = split(&bytes, path)?;
-        let all = rows.map(|row| wide(&row[..16])).chain(amendments.map(|(_, amends)| amends));
-        hashes.extend(all.filter(|h| *h != 0 && within(*h)).map(|h| h as u64));
-    }
-    Ok(twice(hashes))
+    let hashes: Result<Vec<_>, Error> =
+        parts.par_iter().map(|part| hashes(&part.path, slices, &within)).collect();
+    let hashes = hashes?;
+    let share = |share| twice(hashes.iter().map(|of_part| &of_part[share]));
+    let mut repeated = (0..SHARES).into_par_iter().map(share).collect::<Vec<_>>().concat();
+    repeated.sort_unstable();
+    Ok(repeated)
 }
 
-/// Those that are there more than once, sorted and each once.
-fn twice(mut hashes: Vec<u64>) -> Vec<u64> {
+/// The lower half of each hash of a part that is `within` a slice, by share.
+fn hashes(
+    path: &Path,
+    slices: u64,
+    within: impl Fn(u128) -> bool,
+) -> Result<[Vec<u64>; SHARES], Error> {
+    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    let (rows, amendments) = split(&bytes, path)?;
+    let expected = rows.len() / SHARES / slices as usize;
+    let mut shares = std::array::from_fn(|_| Vec::with_capacity(expected + expected / 8));
+    let all = rows.map(|row| wide(&row[..16])).chain(amendments.map(|(_, amends)| amends));
+    for hash in all.filter(|h| *h != 0 && within(*h)) {
+        // Of the upper half the end, for the slice is in its beginning.
+        shares[(hash >> 64) as usize % SHARES].push(hash as u64);
+    }
+    Ok(shares)
+}
+
+/// Those that are there more than once, each once.
+fn twice<'h>(hashes: impl Iterator<Item = &'h Vec<u64>> + Clone) -> Vec<u64> {
     // Eight bits for each keep most that is there once out of the sorting.
-    let words = hashes.len() / 8 + 1;
+    let words = hashes.clone().map(Vec::len).sum::<usize>() / 8 + 1;
     let (mut seen, mut again) = (vec![0u64; words], vec![0u64; words]);
     let place = |hash: u64| (((u128::from(hash) * words as u128) >> 64) as usize, 1 << (hash % 64));
-    for &hash in &hashes {
+    for &hash in hashes.clone().flatten() {
         let (word, bit) = place(hash);
         again[word] |= seen[word] & bit;
         seen[word] |= bit;
     }
-    hashes.retain(|&hash| {
-        let (word, bit) = place(hash);
+    let is_again = |hash: &u64| {
+        let (word, bit) = place(*hash);
         again[word] & bit != 0
-    });
-    hashes.sort_unstable();
-    let groups = hashes.chunk_by(|a, b| a == b);
+    };
+    let mut maybe: Vec<u64> = hashes.flatten().copied().filter(is_again).collect();
+    maybe.sort_unstable();
+    let groups = maybe.chunk_by(|a, b| a == b);
     groups.filter(|group| group.len() > 1).map(|group| group[0]).collect()
 }
 
@@ -415,11 +433,12 @@ mod tests {
     fn what_is_there_twice_is_found_among_many() {
         let spread = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let once = (0..5_000).map(spread);
-        let repeated = (0..5_000).step_by(37).flat_map(|n| vec![spread(n); 1 + n as usize % 3]);
+        let repeated = (0..5_000).step_by(37).map(|n| vec![spread(n); 1 + n as usize % 3]);
         let mut expected: Vec<u64> = (0..5_000).step_by(37).map(spread).collect();
         expected.sort_unstable();
-        assert_eq!(twice(once.chain(repeated).collect()), expected);
-        assert_eq!(twice(Vec::new()), Vec::<u64>::new());
+        let hashes: Vec<_> = std::iter::once(once.collect()).chain(repeated).collect();
+        assert_eq!(twice(hashes.iter()), expected);
+        assert_eq!(twice([].iter()), Vec::<u64>::new());
     }
 
     #[test]

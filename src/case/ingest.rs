@@ -235,7 +235,7 @@ impl Run<'_> {
                 results.lock().expect("no worker panics with the lock").push(result);
             });
             let failed = |_: &Error| self.failed.store(true, Ordering::Relaxed);
-            commit(&self.folder, journal, waiting).inspect_err(failed)
+            commit(journal, waiting).inspect_err(failed)
         });
         committed?;
         results.into_inner().expect("no worker panics with the lock").into_iter().collect()

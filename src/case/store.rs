@@ -93,14 +93,17 @@ impl<'r> Store<'r> {
         if parts.is_empty() && files.is_empty() {
             return Ok(());
         }
-        let step = Step { written, line: Line::Read { parts, files } };
-        // Where nobody takes it, an earlier one failed and that is told.
-        self.target.steps.send(step).map_err(|_| Error::Stopped)
+        self.target.step(written, Some(Line::Read { parts, files }))
     }
 }
 
 impl Target<'_> {
-    /// Writes a part and its keys.
+    fn step(self, written: Vec<Written>, line: Option<Line>) -> Result<(), Error> {
+        // Where nobody takes it, an earlier one failed and that is told.
+        self.steps.send(Step { written, line }).map_err(|_| Error::Stopped)
+    }
+
+    /// Writes a part and its keys, which are on their way to the disk before the part is written.
     fn part(
         self,
         table: Table,
@@ -111,7 +114,7 @@ impl Target<'_> {
         let name = self.names.next();
         let ((first, last), rows) = (taken.span(), taken.rows);
         let path = self.folder.keys(&name);
-        written.push(Written { file: keys.write(&path)?, path });
+        self.step(vec![Written { file: keys.write(&path)?, path }], None)?;
         let path = self.folder.table(table, &name);
         written.push(Written { file: part::write(&path, rows, taken.columns)?, path });
         Ok(Part { name, table, rows: rows as u64, spare: 0, first, last, files })
