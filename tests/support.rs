@@ -47,6 +47,13 @@ pub(crate) fn analysis(
     let accounts = case.accounts().unwrap();
     let mut detections =
         trailinsight::detect::find(&case, rules, &accounts, &pool(threads)).unwrap();
+    let counted = trailinsight::detect::count(&case, rules, &accounts, &pool(threads)).unwrap();
+    for (rule, count) in &counted {
+        let told = detections.findings.iter().filter(|finding| finding.rule == *rule);
+        let told = told.fold((0, 0), |all, finding| (all.0 + finding.count, all.1 + 1));
+        assert_eq!((count.events, count.findings), told, "{rule} is counted as it is told");
+    }
+    assert!(detections.findings.iter().all(|finding| counted.contains_key(&finding.rule)));
     detections.show(&case, &pool(threads), trailinsight::analyze::MAX_FINDINGS).unwrap();
     let options = trailinsight::analyze::Options { top: 1000 };
     let analysis = trailinsight::analyze::run(&case, detections, &options).unwrap();

@@ -56,6 +56,12 @@ pub(super) fn repeats(name: &str) -> bool {
     name != "extra" && TEXTS.iter().all(|(text, _)| *text != name)
 }
 
+/// Whether a column is one of texts that repeat, which are read as codes of all rows.
+#[must_use]
+pub fn is_coded(name: &str) -> bool {
+    repeats(name) && FLAGS.iter().all(|(flag, _)| *flag != name)
+}
+
 pub(super) const FLAGS: [(&str, Flag); 2] =
     [("read_only", |r| r.read_only), ("management_event", |r| r.management_event)];
 

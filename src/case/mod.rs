@@ -38,6 +38,7 @@ mod views;
 mod walk;
 
 pub use coded::Coded;
+pub use columns::is_coded;
 pub use derive::{arn_account, service_of, user_agent_family};
 pub use dry_run::inflate_only;
 pub use fetch::{PartFile, Wanted};
@@ -46,7 +47,7 @@ pub use journal::selection;
 pub use manifest::{Manifest, Part};
 pub use query::{Answer, Batch, Cell, QueryError};
 pub use record::{columns as record_columns, print as print_record};
-pub use rows::{EVIDENCE_COMMON, EVIDENCE_OWN, Row, Rows};
+pub use rows::{ALWAYS, EVIDENCE_COMMON, EVIDENCE_OWN, Row, Rows};
 pub use scan::Case;
 pub use views::Views;
 pub use walk::Walk;

@@ -45,7 +45,7 @@ enum Texts {
 }
 
 /// Columns of every row, whatever a rule asks for besides.
-pub(super) const ALWAYS: [&str; 2] = ["event_time", "source_index"];
+pub const ALWAYS: [&str; 2] = ["event_time", "source_index"];
 
 impl Rows {
     /// # Errors

@@ -9,12 +9,10 @@ use super::settings;
 use super::ui::{self, Ui};
 use crate::analyze::anomaly::HEURISTICS;
 use crate::case::Case;
-use crate::detect::{self, Meta, Remark, Rules};
+use crate::detect::{self, Count, Meta, Remark, Rules};
 use crate::model::selection::bare_source;
-use crate::model::{Finding, Timestamp};
 use crate::report::visible;
 use comfy_table::ColumnConstraint;
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -171,22 +169,14 @@ fn check(paths: &[PathBuf], ui: &Ui) -> Result<Exit, Failure> {
 fn hits(case: &Path, threads: Option<usize>, rules: &Rules) -> Result<String, Failure> {
     let case = Case::open(case)?;
     let pool = settings::threads(threads)?;
-    let found = detect::find(&case, rules, &case.accounts()?, &pool)?;
-    let mut by_rule: BTreeMap<&str, (u64, u64, &Finding, Timestamp)> = BTreeMap::new();
-    for finding in &found.findings {
-        let of = by_rule.entry(&finding.rule).or_insert((0, 0, finding, finding.last));
-        (of.0, of.1, of.3) = (of.0 + finding.count, of.1 + 1, of.3.max(finding.last));
-        if finding.first < of.2.first {
-            of.2 = finding;
-        }
-    }
-    let mut rows: Vec<_> = by_rule.into_iter().collect();
-    rows.sort_by_key(|(name, of)| (Reverse(of.0), *name));
+    let mut rows: Vec<_> =
+        detect::count(&case, rules, &case.accounts()?, &pool)?.into_iter().collect();
+    rows.sort_by(|(a, of), (b, other)| other.events.cmp(&of.events).then_with(|| a.cmp(b)));
     let origins: BTreeMap<&str, String> =
         rules.metas().iter().map(|meta| (meta.name.as_str(), origin(meta))).collect();
-    let row = |(name, (events, findings, first, last)): (&str, (u64, u64, &Finding, Timestamp))| {
-        let (origin, first) = (visible(origins[name].trim_start()), first.first);
-        format!("{}\t{events}\t{findings}\t{first}\t{last}\t{origin}\n", visible(name))
+    let row = |(name, Count { events, findings, first, last }): (String, Count)| {
+        let origin = visible(origins[&*name].trim_start());
+        format!("{}\t{events}\t{findings}\t{first}\t{last}\t{origin}\n", visible(&name))
     };
     Ok(rows.into_iter().map(row).collect())
 }

@@ -2,7 +2,8 @@
 //! have nearly all in common, so that this is worked out once and what is left of a hit is a number, a time and a target.
 
 use super::group::{Hit, PAUSE_SECONDS};
-use super::row::{SigmaEvent, UNKNOWN, hash};
+use super::look::Detail;
+use super::row::{SigmaEvent, UNKNOWN, hash, shown};
 use super::rules::Rules;
 use super::sample::{Few, Sample};
 use super::windows::Place;
@@ -14,16 +15,27 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-/// What hits of a run have in common.
+/// What hits of a run have in common: first that which tells findings from each other.
 const COMMON: [&str; 7] = [
+    "actor",
+    "recipient_account_id",
     "event_name",
     "service",
     "aws_region",
-    "recipient_account_id",
-    "actor",
     "source_ip_address",
     "outcome",
 ];
+const TELLING: usize = 2;
+
+impl Detail {
+    /// Columns that hits need, whatever they are of.
+    pub(super) fn columns(self) -> Vec<&'static str> {
+        match self {
+            Self::All => shown().collect(),
+            Self::Counts => COMMON[..TELLING].to_vec(),
+        }
+    }
+}
 
 /// A row that was hit.
 #[derive(Clone, Copy)]
@@ -39,6 +51,11 @@ pub(super) struct At {
 #[derive(Clone, Copy)]
 pub(super) struct TargetAt(u32);
 
+impl TargetAt {
+    /// Nobody asks for it.
+    const UNTOLD: Self = Self(0);
+}
+
 /// What was acted on.
 struct Target {
     text: Option<Arc<str>>,
@@ -48,8 +65,9 @@ struct Target {
 
 pub(super) struct Batch {
     part: u32,
-    /// Those of [`COMMON`].
-    columns: [Arc<Coded>; COMMON.len()],
+    detail: Detail,
+    /// Those of [`COMMON`] on which findings are told.
+    columns: [Option<Arc<Coded>>; COMMON.len()],
     kinds: HashMap<[u32; COMMON.len()], u32, FixedState>,
     in_hand: InHand,
     targets: Vec<Target>,
@@ -77,7 +95,8 @@ pub(super) type RuleOf = (usize, Option<u64>);
 /// Findings that are made of the same hits.
 struct Findings {
     of: Arc<[RuleOf]>,
-    /// Where their rules say that the target is.
+    /// Whether somebody asks what was acted on, and where their rules say that it is.
+    is_with_target: bool,
     path: Option<String>,
     is_per_resource: bool,
     hits: Vec<At>,
@@ -88,14 +107,16 @@ struct Findings {
 pub(super) struct FindingsAt(usize);
 
 impl Batch {
-    pub(super) fn new(part: u32, rows: &Rows) -> Self {
-        let coded = |name| rows.coded(name).expect("what findings show is coded").clone();
+    pub(super) fn new(part: u32, rows: &Rows, detail: Detail) -> Self {
+        let coded = |name| rows.coded(name).expect("what findings are told on is coded").clone();
+        let told = if detail == Detail::All { COMMON.len() } else { TELLING };
         Self {
             part,
-            columns: COMMON.map(coded),
+            detail,
+            columns: std::array::from_fn(|place| (place < told).then(|| coded(COMMON[place]))),
             kinds: HashMap::default(),
             in_hand: InHand::default(),
-            targets: Vec::new(),
+            targets: vec![Target { text: None, hash: 0 }],
             of_requests: HashMap::default(),
             hasher: RandomState::default(),
             findings: Vec::new(),
@@ -114,11 +135,19 @@ impl Batch {
             let of = &rules.metas()[meta];
             // A suppression covers hits of one rule.
             let alone = (!rules.suppressions.is_empty()).then_some(meta);
-            same.entry((&of.target, of.per_resource, alone)).or_default().push((meta, None));
+            let is_with_target = rules.tells_target(meta, self.detail);
+            let path = of.target.as_ref().filter(|_| is_with_target);
+            let alike = (is_with_target, path, of.per_resource, alone);
+            same.entry(alike).or_default().push((meta, None));
         }
-        let findings = same.into_iter().map(|((path, is_per_resource, _), of)| {
-            let path = path.clone();
-            self.findings.push(Findings { of: of.into(), path, is_per_resource, hits: Vec::new() });
+        let findings = same.into_iter().map(|((is_with_target, path, is_per_resource, _), of)| {
+            self.findings.push(Findings {
+                of: of.into(),
+                is_with_target,
+                path: path.cloned(),
+                is_per_resource,
+                hits: Vec::new(),
+            });
             FindingsAt(self.findings.len() - 1)
         });
         findings.collect()
@@ -126,11 +155,12 @@ impl Batch {
 
     /// Where hits of one rule go.
     pub(super) fn one(&mut self, rules: &Rules, of: RuleOf) -> FindingsAt {
-        let Self { findings, ones, .. } = self;
+        let Self { findings, ones, detail, .. } = self;
         *ones.entry(of).or_insert_with(|| {
             let meta = &rules.metas()[of.0];
             findings.push(Findings {
                 of: [of].into(),
+                is_with_target: rules.tells_target(of.0, *detail),
                 path: meta.target.clone(),
                 is_per_resource: meta.per_resource,
                 hits: Vec::new(),
@@ -166,8 +196,11 @@ impl Batch {
         row: u32,
         event: &SigmaEvent<'_>,
     ) -> TargetAt {
-        let path = self.findings[findings.0].path.as_deref();
-        if let Some(text) = path.and_then(|path| event.first_text(path)) {
+        let Findings { is_with_target, path, .. } = &self.findings[findings.0];
+        if !is_with_target {
+            return TargetAt::UNTOLD;
+        }
+        if let Some(text) = path.as_ref().and_then(|path| event.first_text(path)) {
             return self.keep(Some(text.into()));
         }
         if let Some(known) = self.in_hand(row).target {
@@ -202,7 +235,8 @@ impl Batch {
         if let Some(known) = self.in_hand(row).kind {
             return known;
         }
-        let codes = self.columns.each_ref().map(|column| column.codes()[row as usize]);
+        let code = |column: &Arc<Coded>| column.codes()[row as usize];
+        let codes = self.columns.each_ref().map(|column| column.as_ref().map_or(0, code));
         let new = self.kinds.len() as u32;
         let kind = *self.kinds.entry(codes).or_insert(new);
         self.in_hand.kind = Some(kind);
@@ -238,8 +272,8 @@ impl Batch {
     }
 
     fn hit(&self, at: &At) -> Hit<'_> {
-        let [event_name, service, region, account, principal, source_ip, outcome] =
-            self.columns.each_ref().map(|column| column.at(at.row));
+        let [principal, account, event_name, service, region, source_ip, outcome] =
+            self.columns.each_ref().map(|column| column.as_ref()?.at(at.row));
         Hit {
             time: at.time,
             event_name: event_name.unwrap_or_default(),
@@ -306,6 +340,9 @@ impl Stretch<'_> {
 
     /// Keeps what is wanted of the hits.
     pub(super) fn keep(&self, few: &mut Few, with_target: bool) {
+        if self.batch.detail == Detail::Counts {
+            return;
+        }
         for at in self.hits {
             let rank = few.rank(at.time);
             if few.takes(rank) {

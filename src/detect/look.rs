@@ -5,7 +5,7 @@ use super::batch::Batch;
 use super::candidates::{Candidate, Listed, Look};
 use super::found::{Found, Told};
 use super::narrow::Known;
-use super::row::{SigmaEvent, behind, hash, shown};
+use super::row::{SigmaEvent, behind, hash};
 use super::rules::Rules;
 use super::texts::{Clues, Texts};
 use super::windows::Place;
@@ -27,6 +27,16 @@ pub(super) struct Archive<'c> {
     pub(super) pool: &'c rayon::ThreadPool,
     /// Only what a trail of these selectors would have recorded.
     pub(super) trail: Option<&'c Selectors>,
+    pub(super) detail: Detail,
+}
+
+/// What is to be known of findings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// How many events there are of how many findings, and when the first and the last was.
+    Counts,
+    /// Whatever a report tells.
+    All,
 }
 
 impl Archive<'_> {
@@ -48,7 +58,7 @@ impl Archive<'_> {
             if rows.is_empty() {
                 return Ok(found);
             }
-            let mut wanted = wanted(rules, &candidates);
+            let mut wanted = wanted(rules, &candidates, self.detail);
             if !look.has_extra() {
                 wanted.remove("extra");
             }
@@ -59,7 +69,7 @@ impl Archive<'_> {
                 wanted.extend(columns.map(|column| (column, rows.clone())));
             }
             let mut walk = Walk::new(&file, &rows, &wanted)?;
-            let mut batch = Batch::new(part, walk.rows());
+            let mut batch = Batch::new(part, walk.rows(), self.detail);
             let (mut hits, mut told) = (Listed::new(), Vec::new());
             let ways = ways(&look, &candidates, &mut hits);
             loop {
@@ -147,10 +157,11 @@ impl Archive<'_> {
         self.each(rules, parts, |places| {
             let file = self.case.part(places[0].0.part as usize)?;
             let rows = distinct(places.iter().map(|(place, _)| place.row));
-            let columns = shown().chain(columns.iter().copied());
+            let columns = self.detail.columns().into_iter().chain(columns.iter().copied());
             let wanted = columns.map(|column| (column, rows.clone())).collect();
             let table = file.rows_at(&rows, &wanted)?;
-            let (mut found, mut batch) = (Found::new(rules), Batch::new(places[0].0.part, &table));
+            let mut batch = Batch::new(places[0].0.part, &table, self.detail);
+            let mut found = Found::new(rules);
             for (number, places) in places.chunk_by(|a, b| a.0 == b.0).enumerate() {
                 let event = SigmaEvent::new(table.row(number), self.own_accounts);
                 for (place, what) in places {
@@ -201,31 +212,38 @@ fn ways(look: &Look<'_>, candidates: &Listed<Candidate>, hits: &mut Listed<u32>)
 }
 
 /// Which columns of which rows the tests of candidates ask for, and hits need.
-fn wanted(rules: &Rules, candidates: &Listed<Candidate>) -> Wanted {
-    let mut columns: BTreeMap<&'static str, usize> = BTreeMap::new();
+fn wanted(rules: &Rules, candidates: &Listed<Candidate>, detail: Detail) -> Wanted {
+    let mut wanted: Wanted = BTreeMap::new();
+    wanted.extend(detail.columns().into_iter().map(|column| (column, Vec::new())));
+    let mut texts: Vec<&'static str> = Vec::new();
     let of_lists = candidates.lists.iter().map(|list| {
         let of = |candidate: &Candidate| {
             let rule = &rules.events[candidate.rule as usize];
             let asks = (!candidate.is_hit).then_some(&rule.asks);
-            asks.into_iter().flatten().chain(&rule.needs)
+            let told = rule.meta.filter(|meta| rules.tells_target(*meta, detail));
+            let told = told.into_iter().flat_map(|meta| rules.metas()[meta].needs());
+            asks.into_iter().flatten().chain(&rule.needs).copied().chain(told)
         };
-        let asked: BTreeSet<&'static str> = list.iter().flat_map(of).copied().collect();
-        let mut place = |column| {
-            let new = columns.len();
-            *columns.entry(column).or_insert(new)
-        };
-        asked.into_iter().map(&mut place).collect()
+        let asked: BTreeSet<&'static str> = list.iter().flat_map(of).collect();
+        wanted.extend(asked.iter().map(|column| (*column, Vec::new())));
+        let of_texts = asked.into_iter().filter(|column| !case::is_coded(column)).map(|column| {
+            let known = texts.iter().position(|text| *text == column);
+            known.unwrap_or_else(|| {
+                texts.push(column);
+                texts.len() - 1
+            })
+        });
+        of_texts.collect()
     });
     let of_lists: Vec<Vec<usize>> = of_lists.collect();
-    let mut rows = vec![Vec::new(); columns.len()];
+    let mut rows = vec![Vec::new(); texts.len()];
     for (row, list) in &candidates.rows {
-        for column in &of_lists[*list as usize] {
-            rows[*column].push(*row);
+        for text in &of_lists[*list as usize] {
+            rows[*text].push(*row);
         }
     }
-    let asked =
-        columns.into_iter().map(|(column, place)| (column, std::mem::take(&mut rows[place])));
-    shown().map(|column| (column, Vec::new())).chain(asked).collect()
+    wanted.extend(texts.into_iter().zip(rows));
+    wanted
 }
 
 fn distinct(rows: impl Iterator<Item = u32>) -> Vec<u32> {

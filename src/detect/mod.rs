@@ -36,11 +36,11 @@ pub use row::{SigmaEvent, columns as event_columns};
 pub use rules::{Error, Rules};
 
 use crate::case::{self, Case, Views};
-use crate::model::{Finding, Suppression, TimelineRow};
+use crate::model::{Finding, Suppression, TimelineRow, Timestamp};
 use group::Group;
-use look::Archive;
+use look::{Archive, Detail};
 use sample::Events;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What the rules found: findings, not yet ranked, and the steps they are made of.
@@ -70,9 +70,46 @@ pub fn find(
     pool: &rayon::ThreadPool,
 ) -> Result<Detections, case::Error> {
     let views = pool.install(|| case.views())?;
-    let archive = Archive { case, own_accounts, views: &views, pool, trail: None };
+    let detail = Detail::All;
+    let archive = Archive { case, own_accounts, views: &views, pool, trail: None, detail };
     let found = find_in(&archive, rules)?;
     Ok(Detections { views, ..found })
+}
+
+/// What a rule found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    pub events: u64,
+    pub findings: u64,
+    pub first: Timestamp,
+    pub last: Timestamp,
+}
+
+/// How much each rule found, by name: as [`find`] would say, without looking at what else there is to tell.
+///
+/// # Errors
+/// When a part of the case cannot be read.
+pub fn count(
+    case: &Case,
+    rules: &Rules,
+    own_accounts: &BTreeSet<String>,
+    pool: &rayon::ThreadPool,
+) -> Result<BTreeMap<String, Count>, case::Error> {
+    let views = pool.install(|| case.views())?;
+    let detail = Detail::Counts;
+    let archive = Archive { case, own_accounts, views: &views, pool, trail: None, detail };
+    Ok(counts(&find_in(&archive, rules)?.findings))
+}
+
+fn counts(findings: &[Finding]) -> BTreeMap<String, Count> {
+    let mut counts: BTreeMap<String, Count> = BTreeMap::new();
+    for Finding { rule, first, last, count, .. } in findings {
+        let new = || Count { events: 0, findings: 0, first: *first, last: *last };
+        let of = counts.entry(rule.clone()).or_insert_with(new);
+        (of.events, of.findings) = (of.events + count, of.findings + 1);
+        (of.first, of.last) = (of.first.min(*first), of.last.max(*last));
+    }
+    counts
 }
 
 fn find_in(archive: &Archive<'_>, rules: &Rules) -> Result<Detections, case::Error> {

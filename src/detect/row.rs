@@ -8,7 +8,7 @@
 use super::group::Hit;
 use super::json::inside;
 use super::{derived, foreign};
-use crate::case::{EVIDENCE_COMMON, EVIDENCE_OWN, Row};
+use crate::case::{ALWAYS, EVIDENCE_COMMON, EVIDENCE_OWN, Row};
 use rsigma_eval::event::{Event, EventValue};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -82,16 +82,12 @@ pub fn columns() -> Vec<&'static str> {
     named.map(|(_, column)| *column).chain(more).collect()
 }
 
-/// Columns that are read only where a rule asks for what is in them.
+/// Columns that are read only where somebody asks for what is in them.
 pub(super) fn on_demand() -> impl Iterator<Item = &'static str> {
-    columns().into_iter().filter(|column| !is_shown(column))
+    columns().into_iter().filter(|column| !ALWAYS.contains(column))
 }
 
-fn is_shown(column: &str) -> bool {
-    shown().any(|shown| shown == column)
-}
-
-/// Columns that a finding shows, but the id of the event, which hardly repeats.
+/// Columns that a finding shows of events, but for their ids, which hardly repeat.
 pub(super) fn shown() -> impl Iterator<Item = &'static str> {
     EVIDENCE_OWN.into_iter().chain(EVIDENCE_COMMON)
 }
@@ -120,7 +116,6 @@ pub(super) fn behind(field: &str) -> Vec<&'static str> {
             None => columns.extend(named(&TEXTS, root).into_iter().chain(["extra"])),
         },
     }
-    columns.retain(|column| !is_shown(column));
     columns
 }
 

@@ -5,6 +5,7 @@
 
 use super::candidates::Index;
 use super::load::{Documents, Source};
+use super::look::Detail;
 use super::meta::{Head, Meta};
 use super::narrow::Narrow;
 use super::native::{AlarmOf, Reading};
@@ -57,7 +58,7 @@ pub(super) struct EventRule {
     pub(super) test: Box<dyn Test>,
     pub(super) meta: Option<usize>,
     pub(super) feeds: Vec<Feed>,
-    /// Columns on demand that the test asks for, and those that a hit does.
+    /// Columns on demand that the test asks for, and those that rules do which are fed by hits.
     pub(super) asks: BTreeSet<&'static str>,
     pub(super) needs: BTreeSet<&'static str>,
 }
@@ -166,8 +167,11 @@ impl Rules {
         for (number, rule) in events.iter_mut().enumerate() {
             let is_about_failure = self.index.is_about_failure(number);
             if let Some(meta) = rule.meta {
-                rule.needs.extend(self.metas[meta].needs());
                 self.metas[meta].is_about_failure |= is_about_failure;
+            }
+            if !rule.feeds.is_empty() {
+                // By which events of one moment are told apart.
+                rule.needs.insert("source_file");
             }
             for feed in &rule.feeds {
                 let fields: Vec<&String> = match feed {
@@ -376,6 +380,11 @@ impl Rules {
         for meta in events.chain(terms).chain(correlations).flatten() {
             *meta -= gone.range(..*meta).count();
         }
+    }
+
+    /// Whether what was acted on is of interest in hits of a rule.
+    pub(super) fn tells_target(&self, meta: usize, detail: Detail) -> bool {
+        detail == Detail::All || self.metas[meta].per_resource || !self.suppressions.is_empty()
     }
 
     /// Rules that can make a finding.

@@ -3,7 +3,7 @@
 use super::load::Documents;
 use super::row::{SigmaEvent, columns};
 use super::rules::Rules;
-use super::{Archive, find};
+use super::{Archive, Detail, count, counts, find};
 use crate::archive::Disk;
 use crate::case::{self, Case, Options, Progress};
 use crate::model::Finding;
@@ -275,6 +275,9 @@ proptest! {
         prop_assert_eq!(rules.broken(), &[]);
         let (_dir, case) = case_of(&records);
         prop_assert_eq!(quickly(&case, &rules, &own), slowly(&case, &rules, &own), "{}", text);
+        let told = find(&case, &rules, &own, &pool()).unwrap();
+        let counted = count(&case, &rules, &own, &pool()).unwrap();
+        prop_assert_eq!(counted, counts(&told.findings), "{}", text);
     }
 }
 
@@ -302,8 +305,9 @@ fn rules_are_asked_about_few_rows() {
     );
     let own = BTreeSet::new();
     let views = case.views().unwrap();
+    let (pool, detail) = (&pool(), Detail::All);
     let archive =
-        Archive { case: &case, own_accounts: &own, views: &views, pool: &pool(), trail: None };
+        Archive { case: &case, own_accounts: &own, views: &views, pool, trail: None, detail };
     let file = archive.case.part(0).unwrap();
     let candidates = rules.index.look(&file).unwrap().candidates();
     let of = |rule: u32| {

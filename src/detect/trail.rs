@@ -2,7 +2,7 @@
 //! left of it: all rules run twice, over all events and over those it takes.
 
 use super::aws::Selectors;
-use super::look::Archive;
+use super::look::{Archive, Detail};
 use super::row::{SigmaEvent, columns};
 use super::{Rules, find_in};
 use crate::case::{self, Case, PartFile, print_record};
@@ -58,7 +58,8 @@ pub fn recorded(
     pool: &rayon::ThreadPool,
 ) -> Result<Recorded, case::Error> {
     let views = pool.install(|| case.views())?;
-    let archive = Archive { case, own_accounts, views: &views, pool, trail: None };
+    let detail = Detail::All;
+    let archive = Archive { case, own_accounts, views: &views, pool, trail: None, detail };
     let services = weigh(&archive, selectors)?;
     let mut recorded = Recorded::default();
     for weight in services.values() {
