@@ -5,11 +5,13 @@ use super::fetch::PartFile;
 use super::{Error, columns};
 use polars::prelude::*;
 use polars_parquet::parquet::encoding::Encoding;
-use polars_parquet::parquet::encoding::hybrid_rle::HybridRleDecoder;
+use polars_parquet::parquet::encoding::hybrid_rle::{HybridRleChunk, HybridRleDecoder};
 use polars_parquet::parquet::error::{ParquetError, ParquetResult};
 use polars_parquet::parquet::page::{DataPage, DictPage, split_buffer};
 use polars_parquet::read::BasicDecompressor;
 use std::collections::HashMap;
+
+const PACK: usize = 32;
 
 /// Code 0 is no value. One value may have several codes.
 pub struct Coded {
@@ -17,11 +19,12 @@ pub struct Coded {
     /// All values behind each other, with where each ends; the one of code 0 is empty.
     text: String,
     ends: Vec<usize>,
+    has_gaps: bool,
 }
 
 impl Default for Coded {
     fn default() -> Self {
-        Self { codes: Vec::new(), text: String::new(), ends: vec![0] }
+        Self { codes: Vec::new(), text: String::new(), ends: vec![0], has_gaps: false }
     }
 }
 
@@ -30,6 +33,12 @@ impl Coded {
     #[must_use]
     pub fn codes(&self) -> &[u32] {
         &self.codes
+    }
+
+    /// Whether a row has no value.
+    #[must_use]
+    pub fn has_gaps(&self) -> bool {
+        self.has_gaps
     }
 
     /// How many codes there are, with that of no value.
@@ -61,9 +70,10 @@ impl Coded {
         if let Some(dictionary) = pages.read_dict_page()? {
             self.take_values(&dictionary)?;
         }
+        let mut values = Vec::new();
         while let Some(page) = pages.next() {
             let page = page?.decompress(pages)?;
-            if !self.take_codes(&page, first)? {
+            if !self.take_codes(&page, first, &mut values)? {
                 return Ok(false);
             }
             pages.reuse_page_buffer(page);
@@ -87,44 +97,73 @@ impl Coded {
         Ok(())
     }
 
-    fn take_codes(&mut self, page: &DataPage, first: u32) -> ParquetResult<bool> {
-        let rows = page.num_values();
+    fn take_codes(
+        &mut self,
+        page: &DataPage,
+        first: u32,
+        values: &mut Vec<u32>,
+    ) -> ParquetResult<bool> {
+        let (rows, end) = (page.num_values(), self.codes.len() + page.num_values());
         let parts = split_buffer(page)?;
-        let present = match page.descriptor.max_def_level {
-            0 => vec![1; rows],
-            _ => HybridRleDecoder::new(parts.def, 1, rows).collect()?,
-        };
-        let count = present.iter().filter(|level| **level != 0).count();
+        let levels = levels(page, parts.def);
+        let count = levels.clone().map_or(Ok(rows), count)?;
+        self.has_gaps |= count < rows;
         if count == 0 {
-            self.codes.resize(self.codes.len() + present.len(), 0);
+            self.codes.resize(end, 0);
             return Ok(true);
         }
         if !matches!(page.encoding(), Encoding::RleDictionary | Encoding::PlainDictionary) {
             return Ok(false);
         }
-        let (bits, values) = parts.values.split_first().unwrap_or((&0, &[]));
-        let values = HybridRleDecoder::new(values, u32::from(*bits), count).collect()?;
+        let (bits, packed) = parts.values.split_first().unwrap_or((&0, &[]));
+        let packed = HybridRleDecoder::new(packed, u32::from(*bits), count);
         let known = self.distinct() as u32 - first;
-        if values.len() < count || values.iter().any(|value| *value >= known) {
-            return Err(broken("a page holds codes that its dictionary has not"));
+        match levels.filter(|_| count < rows) {
+            None => {
+                let start = self.codes.len();
+                unpack(packed, &mut self.codes)?;
+                number(&mut self.codes[start..], first, known)?;
+            }
+            Some(levels) => {
+                values.clear();
+                values.reserve(rows + PACK);
+                unpack(packed, values)?;
+                number(values, first, known)?;
+                if values.len() < count {
+                    return Err(broken("a page ends before its values"));
+                }
+                spread(values, levels, &mut self.codes)?;
+            }
         }
-        if count == rows {
-            self.codes.extend(values.iter().map(|value| first + value));
-        } else {
-            let mut values = values.iter();
-            let codes = present.iter().map(|level| match level {
-                0 => 0,
-                _ => values.next().map_or(0, |value| first + value),
-            });
-            self.codes.extend(codes);
+        if self.codes.len() < end {
+            return Err(broken("a page ends before its rows"));
         }
         Ok(true)
+    }
+
+    /// One code for any value: which it is nobody asks.
+    fn take_presence(&mut self, pages: &mut BasicDecompressor) -> ParquetResult<()> {
+        pages.read_dict_page()?;
+        while let Some(page) = pages.next() {
+            let page = page?.decompress(pages)?;
+            let end = self.codes.len() + page.num_values();
+            match levels(&page, split_buffer(&page)?.def) {
+                Some(levels) => unpack(levels, &mut self.codes)?,
+                None => self.codes.resize(end, 1),
+            }
+            if self.codes.len() < end {
+                return Err(broken("a page ends before its rows"));
+            }
+            pages.reuse_page_buffer(page);
+        }
+        Ok(())
     }
 
     fn of_flags(flags: &BooleanChunked) -> Self {
         let mut coded = Self::default();
         let codes = [false, true].map(|flag| coded.add(if flag { "true" } else { "false" }));
         coded.codes = flags.iter().map(|f| f.map_or(0, |flag| codes[usize::from(flag)])).collect();
+        coded.has_gaps = flags.null_count() > 0;
         coded
     }
 
@@ -138,19 +177,88 @@ impl Coded {
             };
             coded.codes.push(code);
         }
+        coded.has_gaps = texts.null_count() > 0;
         coded
     }
+}
 
-    /// One code for any value: which it is nobody asks.
-    fn of_presence(column: &Series) -> Self {
-        let mut coded = Self::default();
-        coded.add("");
-        for array in column.chunks() {
-            let valid = |row| u32::from(array.is_valid(row));
-            coded.codes.extend((0..array.len()).map(valid));
-        }
-        coded
+/// Which rows of a page have a value; nothing where all must.
+pub(super) fn levels<'p>(page: &DataPage, levels: &'p [u8]) -> Option<HybridRleDecoder<'p>> {
+    let is_nullable = page.descriptor.max_def_level > 0;
+    is_nullable.then(|| HybridRleDecoder::new(levels, 1, page.num_values()))
+}
+
+pub(super) fn count(levels: HybridRleDecoder<'_>) -> ParquetResult<usize> {
+    let mut count = 0;
+    for run in levels.into_chunk_iter() {
+        count += match run? {
+            HybridRleChunk::Rle(0, _) => 0,
+            HybridRleChunk::Rle(_, rows) => rows,
+            HybridRleChunk::Bitpacked(levels) => {
+                let (whole, rows) = (levels.len() / 8, levels.len());
+                let ones = |byte: &u8| byte.count_ones() as usize;
+                levels.as_slice()[..whole].iter().map(ones).sum::<usize>()
+                    + (whole * 8..rows).filter(|row| bit(levels.as_slice(), *row) == 1).count()
+            }
+        };
     }
+    Ok(count)
+}
+
+/// Codes for places in a dictionary of this many values.
+fn number(places: &mut [u32], first: u32, known: u32) -> ParquetResult<()> {
+    if places.iter().fold(0, |most, place| most.max(*place)) >= known {
+        return Err(broken("a page holds codes that its dictionary has not"));
+    }
+    for place in places {
+        *place += first;
+    }
+    Ok(())
+}
+
+/// Puts values where rows have one, and 0 between.
+fn spread(
+    mut values: &[u32],
+    levels: HybridRleDecoder<'_>,
+    to: &mut Vec<u32>,
+) -> ParquetResult<()> {
+    for run in levels.into_chunk_iter() {
+        match run? {
+            HybridRleChunk::Rle(0, rows) => to.resize(to.len() + rows, 0),
+            HybridRleChunk::Rle(_, rows) => {
+                let (now, later) = values.split_at(rows);
+                to.extend_from_slice(now);
+                values = later;
+            }
+            HybridRleChunk::Bitpacked(levels) => {
+                // Without a branch: which rows have a value, nobody foresees.
+                let mut next = 0;
+                let value = |row| {
+                    let bit = bit(levels.as_slice(), row);
+                    let value = values.get(next).copied().unwrap_or_default();
+                    next += bit as usize;
+                    value * bit
+                };
+                to.extend((0..levels.len()).map(value));
+                values = &values[next..];
+            }
+        }
+    }
+    Ok(())
+}
+
+fn bit(bytes: &[u8], place: usize) -> u32 {
+    u32::from(bytes[place / 8] >> (place % 8) & 1)
+}
+
+fn unpack(packed: HybridRleDecoder<'_>, to: &mut Vec<u32>) -> ParquetResult<()> {
+    for run in packed.into_chunk_iter() {
+        match run? {
+            HybridRleChunk::Rle(value, rows) => to.resize(to.len() + rows, value),
+            HybridRleChunk::Bitpacked(values) => values.collect_into(to),
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn broken(reason: &str) -> ParquetError {
@@ -163,7 +271,8 @@ impl PartFile {
         let repeats = columns::repeats(name);
         if repeats && !self.is_flag(name) {
             let mut coded = Coded::default();
-            coded.codes.reserve_exact(self.height());
+            // Codes are unpacked in packs of as many.
+            coded.codes.reserve_exact(self.height() + PACK);
             let mut take = || -> PolarsResult<bool> {
                 let mut is_whole = true;
                 self.each_group(name, |pages| {
@@ -176,14 +285,22 @@ impl PartFile {
                 return Ok(coded);
             }
         }
+        if !repeats && self.is_text(name) {
+            let mut coded = Coded::default();
+            coded.add("");
+            self.each_group(name, |pages| Ok(coded.take_presence(pages)?))
+                .map_err(Error::table("read"))?;
+            for code in &mut coded.codes {
+                *code = (*code).min(1);
+            }
+            coded.has_gaps = coded.codes.contains(&0);
+            return Ok(coded);
+        }
         // Another program wrote it.
         let columns = self.columns([name])?;
         let series = columns[0].as_materialized_series();
         if let Ok(flags) = series.bool() {
             return Ok(Coded::of_flags(flags));
-        }
-        if !repeats {
-            return Ok(Coded::of_presence(series));
         }
         Ok(Coded::of_texts(series.str().map_err(Error::table("read"))?))
     }

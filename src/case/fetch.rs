@@ -10,7 +10,7 @@ use polars_parquet::read::{
     BasicDecompressor, ColumnChunkMetadata, FileMetadata, Filter, PageReader, RowGroupMetadata,
     column_iter_to_arrays, infer_schema, read_metadata,
 };
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
@@ -27,6 +27,7 @@ pub struct PartFile {
     schema: ArrowSchema,
     /// Columns that were asked for.
     coded: RefCell<BTreeMap<String, Arc<Coded>>>,
+    pub(super) times: OnceCell<Arc<[i64]>>,
 }
 
 impl PartFile {
@@ -34,7 +35,8 @@ impl PartFile {
         let file = File::open(path).map_err(Error::io("open", path))?;
         let metadata = read_metadata(&mut BufReader::new(file)).map_err(Error::table("read"))?;
         let schema = infer_schema(&metadata).map_err(Error::table("read"))?;
-        Ok(Self { path: path.to_owned(), metadata, schema, coded: RefCell::default() })
+        let path = path.to_owned();
+        Ok(Self { path, metadata, schema, coded: RefCell::default(), times: OnceCell::new() })
     }
 
     #[must_use]

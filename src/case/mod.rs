@@ -21,6 +21,7 @@ mod journal;
 mod lock;
 mod manifest;
 mod meaning;
+mod numbers;
 mod pages;
 mod part;
 mod plain;

@@ -26,11 +26,13 @@ pub const EVIDENCE_COMMON: [&str; 9] = [
 pub const EVIDENCE_OWN: [&str; 3] = ["event_time", "source_file", "source_index"];
 
 /// The columns of a part, held together for random access.
+#[derive(Default)]
 pub struct Rows {
     places: HashMap<String, usize, FixedState>,
     columns: Vec<Texts>,
-    times: Int64Chunked,
-    indexes: UInt32Chunked,
+    /// Of all rows of the part.
+    times: Arc<[i64]>,
+    indexes: Arc<[u32]>,
     height: usize,
     /// Where in the part they are, where columns are coded.
     places_in_part: Vec<u32>,
@@ -55,8 +57,14 @@ impl Rows {
     }
 
     fn build(frame: &DataFrame) -> PolarsResult<Self> {
-        let [times, indexes] = [frame.column(ALWAYS[0])?, frame.column(ALWAYS[1])?];
-        let mut rows = Self::of(frame.height(), times, indexes)?;
+        let times = frame.column(ALWAYS[0])?.cast(&DataType::Int64)?;
+        let indexes = frame.column(ALWAYS[1])?.cast(&DataType::UInt32)?;
+        let mut rows = Self {
+            times: times.i64()?.iter().map(Option::unwrap_or_default).collect(),
+            indexes: indexes.u32()?.iter().map(Option::unwrap_or_default).collect(),
+            height: frame.height(),
+            ..Self::default()
+        };
         for column in frame.columns() {
             rows.take(column)?;
         }
@@ -64,20 +72,8 @@ impl Rows {
     }
 
     /// Rows of a part, without columns yet.
-    pub(super) fn at(rows: Vec<u32>, times: &Column, indexes: &Column) -> Result<Self, Error> {
-        let of = Self::of(rows.len(), times, indexes).map_err(Error::table("read"))?;
-        Ok(Self { places_in_part: rows, ..of })
-    }
-
-    fn of(height: usize, times: &Column, indexes: &Column) -> PolarsResult<Self> {
-        Ok(Self {
-            places: HashMap::default(),
-            columns: Vec::new(),
-            times: times.cast(&DataType::Int64)?.i64()?.rechunk().into_owned(),
-            indexes: indexes.cast(&DataType::UInt32)?.u32()?.rechunk().into_owned(),
-            height,
-            places_in_part: Vec::new(),
-        })
+    pub(super) fn at(rows: Vec<u32>, times: Arc<[i64]>, indexes: Arc<[u32]>) -> Self {
+        Self { times, indexes, height: rows.len(), places_in_part: rows, ..Self::default() }
     }
 
     pub(super) fn add(&mut self, column: &Column) -> Result<(), Error> {
@@ -184,15 +180,20 @@ impl<'r> Row<'r> {
         }
     }
 
+    /// Where it is among all rows.
+    fn place(self) -> usize {
+        self.rows.places_in_part.get(self.number).map_or(self.number, |place| *place as usize)
+    }
+
     #[must_use]
     pub fn time(self) -> Timestamp {
-        Timestamp(self.rows.times.get(self.number).unwrap_or_default())
+        Timestamp(self.rows.times[self.place()])
     }
 
     /// Place of the record in its file.
     #[must_use]
     pub fn index(self) -> u32 {
-        self.rows.indexes.get(self.number).unwrap_or_default()
+        self.rows.indexes[self.place()]
     }
 
     #[must_use]

@@ -7,7 +7,7 @@
 //! lost is in the tests: all rules on all rows against this.
 
 use super::combine::{Classes, Combinations};
-use super::json::inside_each;
+use super::json::Paths;
 use super::narrow::{Atom, COLUMNS, EXTRA, IDENTITY, Json, Kind, Known, NAME, Narrow, RAW};
 use super::texts::{Clues, Texts};
 use crate::case::{self, Coded, PartFile};
@@ -143,18 +143,17 @@ impl Index {
         let mut columns: [Option<Column>; COLUMNS.len()] = [const { None }; COLUMNS.len()];
         for place in &self.columns {
             let coded = part.coded(COLUMNS[*place].name)?;
-            let has_gaps = coded.codes().contains(&0);
-            columns[*place] = Some(Column { coded, has_gaps, gaps: OnceCell::new() });
+            columns[*place] = Some(Column { coded, gaps: OnceCell::new() });
         }
         let truths = self.atoms.iter().map(|_| OnceCell::new()).collect();
-        Ok(Look { index: self, columns, height: part.height(), truths })
+        let extra = columns[EXTRA].as_ref().expect("it is among those of any index");
+        let has_extra = extra.coded.codes().contains(&1);
+        Ok(Look { index: self, columns, height: part.height(), has_extra, truths })
     }
 }
 
 struct Column {
     coded: Arc<Coded>,
-    /// Whether a row has no value.
-    has_gaps: bool,
     /// By identity, whether it is that of such a row; where that matters.
     gaps: OnceCell<Vec<bool>>,
 }
@@ -164,6 +163,7 @@ pub(super) struct Look<'i> {
     index: &'i Index,
     columns: [Option<Column>; COLUMNS.len()],
     height: usize,
+    has_extra: bool,
     /// What each atom says of values, when it was asked.
     truths: Vec<OnceCell<Truth>>,
 }
@@ -181,6 +181,13 @@ struct Truth {
     of_all: OnceCell<Known>,
 }
 
+/// An atom that identities are asked about; only those of `gaps`, where it is about a column of its own.
+struct Asked<'l> {
+    atom: &'l Atom,
+    gaps: Option<&'l [bool]>,
+    known: &'l Answers,
+}
+
 /// A test on more values than this is left to the combinations in which somebody asks for it.
 const MANY: usize = 1_000;
 /// Answers of tests on the values of a column, beyond which these are not put into classes: the rows that nothing else
@@ -190,15 +197,20 @@ const MOST_ANSWERS: usize = 1 << 20;
 impl Look<'_> {
     /// Everything that is left to do in the part.
     pub(super) fn candidates(&self) -> Listed<Candidate> {
-        self.look_inside(
-            self.index.is_wide.iter().enumerate().filter(|(_, w)| **w).map(|(a, _)| a),
-        );
         let others: Vec<u32> = self.others().collect();
         let coarse = self.combinations();
-        let rules: Vec<Vec<(u32, Known)>> =
+        let mut rules: Vec<Vec<(u32, Known)>> =
             coarse.first_rows.iter().map(|row| self.of_combination(*row, &others)).collect();
-        let open = rules.iter().flatten().filter(|(_, known)| *known == Known::Maybe);
-        let (fine, not_told) = self.tell_apart(&coarse, open.map(|(rule, _)| *rule).collect());
+        let atoms = self.open_atoms(&rules);
+        let inside: Vec<usize> = self.inside(&atoms).collect();
+        let is_much = !inside.is_empty() && self.is_much(IDENTITY, inside.len());
+        self.look_inside(inside.into_iter().filter(|atom| !is_much || self.index.is_wide[*atom]));
+        let dead: BTreeSet<u32> =
+            others.into_iter().filter(|rule| !self.is_possible(*rule)).collect();
+        for of in &mut rules {
+            of.retain(|(rule, _)| !dead.contains(rule));
+        }
+        let (fine, not_told) = self.tell_apart(&coarse, &self.open_atoms(&rules));
         let (mut listed, mut list) = (Listed::new(), Vec::new());
         let of_combinations = fine.first_rows.iter().map(|row| {
             let rules = &rules[coarse.numbers[*row as usize] as usize];
@@ -246,14 +258,12 @@ impl Look<'_> {
         is_told
     }
 
-    /// Tells apart rows by all that these rules ask of columns, but for the columns that come with the answer.
-    fn tell_apart(
-        &self,
-        coarse: &Combinations,
-        rules: BTreeSet<u32>,
-    ) -> (Combinations, BTreeSet<usize>) {
+    /// What these rules still ask of columns, by column, but for those that come with the answer.
+    fn open_atoms(&self, rules: &[Vec<(u32, Known)>]) -> BTreeMap<usize, BTreeSet<usize>> {
+        let open = rules.iter().flatten().filter(|(_, known)| *known == Known::Maybe);
+        let open: BTreeSet<u32> = open.map(|(rule, _)| *rule).collect();
         let mut atoms: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-        for rule in rules {
+        for rule in open {
             self.index.rules[rule as usize].any(&mut |atom| {
                 let column = self.index.atoms[*atom].column;
                 let is_open = column < RAW
@@ -264,20 +274,31 @@ impl Look<'_> {
                 false
             });
         }
-        let inside: BTreeSet<usize> = atoms
-            .iter()
-            .filter(|(column, _)| self.is_inside(**column))
-            .flat_map(|(_, atoms)| atoms)
-            .copied()
-            .collect();
-        let is_much = |place: usize, atoms: usize| {
-            self.column(place).coded.distinct().saturating_mul(atoms) > MOST_ANSWERS
-        };
-        let is_inside_much = !inside.is_empty() && is_much(IDENTITY, inside.len());
+        atoms
+    }
+
+    /// Those that identities answer, be it only in some rows.
+    fn inside(&self, atoms: &BTreeMap<usize, BTreeSet<usize>>) -> impl Iterator<Item = usize> {
+        let inside = atoms.iter().filter(|(column, _)| self.is_inside(**column));
+        inside.flat_map(|(_, atoms)| atoms).copied()
+    }
+
+    fn is_much(&self, column: usize, atoms: usize) -> bool {
+        self.column(column).coded.distinct().saturating_mul(atoms) > MOST_ANSWERS
+    }
+
+    /// Tells apart rows by all that is asked of columns, but for the columns that come with the answer.
+    fn tell_apart(
+        &self,
+        coarse: &Combinations,
+        atoms: &BTreeMap<usize, BTreeSet<usize>>,
+    ) -> (Combinations, BTreeSet<usize>) {
+        let inside: Vec<usize> = self.inside(atoms).collect();
+        let is_inside_much = !inside.is_empty() && self.is_much(IDENTITY, inside.len());
         let not_told: BTreeSet<usize> = atoms
             .iter()
             .filter(|(column, atoms)| {
-                is_much(**column, atoms.len()) || (is_inside_much && self.is_inside(**column))
+                self.is_much(**column, atoms.len()) || (is_inside_much && self.is_inside(**column))
             })
             .map(|(column, _)| *column)
             .collect();
@@ -296,13 +317,13 @@ impl Look<'_> {
         }
         if !inside.is_empty() && !is_inside_much {
             self.look_inside(inside.iter().copied());
+            let inside =
+                inside.iter().map(|atom| (*atom, self.gaps(self.index.atoms[*atom].column)));
+            let inside: Vec<(usize, Option<&[bool]>)> = inside.collect();
             self.split(&mut fine, IDENTITY, |code, told| {
-                told.extend(inside.iter().map(|atom| {
-                    let column = self.index.atoms[*atom].column;
-                    match COLUMNS[column].kind {
-                        Kind::Json => self.of_code(*atom, code),
-                        _ => self.is_in_gap(column, code) && self.of_identity(*atom, code),
-                    }
+                told.extend(inside.iter().map(|(atom, gaps)| match gaps {
+                    None => self.of_code(*atom, code),
+                    Some(gaps) => gaps[code as usize] && self.of_identity(*atom, code),
                 }));
             });
         }
@@ -318,64 +339,57 @@ impl Look<'_> {
     /// Whether identities answer for a column, be it only in some rows.
     fn is_inside(&self, column: usize) -> bool {
         match COLUMNS[column].kind {
-            Kind::Also => self.column(column).has_gaps,
+            Kind::Also => self.column(column).coded.has_gaps(),
             kind => kind == Kind::Json,
         }
     }
 
-    /// Asks these atoms about all identities, each of which is gone through once for all.
+    /// Asks these atoms about all identities that they may be asked about, each of which is gone through once for all.
     fn look_inside(&self, atoms: impl Iterator<Item = usize>) {
-        let mut asked: BTreeMap<(&str, usize), Vec<(&Atom, &Answers)>> = BTreeMap::new();
+        let mut asked: BTreeMap<&str, Vec<Asked<'_>>> = BTreeMap::new();
         for atom in atoms {
             let of = &self.index.atoms[atom];
-            if !self.is_inside(of.column) || of.path.is_empty() {
+            if of.path.is_empty() || self.truth(atom).is_of_all.replace(true) {
                 continue;
             }
-            let truth = self.truth(atom);
-            if truth.is_of_all.replace(true) {
-                continue;
-            }
-            let is_json = COLUMNS[of.column].kind == Kind::Json;
-            let known = if is_json { &truth.by_code } else { &truth.by_identity };
-            asked.entry((&of.path, of.column)).or_default().push((of, known));
+            let (gaps, truth) = (self.gaps(of.column), self.truth(atom));
+            let known = if gaps.is_some() { &truth.by_identity } else { &truth.by_code };
+            asked.entry(&of.path).or_default().push(Asked { atom: of, gaps, known });
         }
         if asked.is_empty() {
             return;
         }
+        let paths = Paths::new(asked.keys().copied());
         let identities = &self.column(IDENTITY).coded;
-        let (mut paths, mut here) = (Vec::new(), Vec::new());
         for code in 1..identities.distinct() as u32 {
             // What is no object is asked as it comes.
             let object = identities.value(code).filter(|json| json.starts_with('{'));
             let Some(json) = object else { continue };
-            paths.clear();
-            here.clear();
-            for ((path, column), atoms) in &asked {
-                if COLUMNS[*column].kind == Kind::Json || self.is_in_gap(*column, code) {
-                    paths.push(*path);
-                    here.push(atoms);
-                }
-            }
-            for (atoms, value) in here.iter().zip(inside_each(json, &paths)) {
-                for (atom, known) in *atoms {
-                    known[code as usize].set(Some(atom.passes(value.as_ref())));
+            for (atoms, value) in asked.values().zip(paths.inside(json)) {
+                for Asked { atom, gaps, known } in atoms {
+                    if gaps.is_none_or(|gaps| gaps[code as usize]) {
+                        known[code as usize].set(Some(atom.passes(value.as_ref())));
+                    }
                 }
             }
         }
     }
 
-    /// Whether an identity is that of a row in which this column has no value, and may be asked in its place.
-    fn is_in_gap(&self, column: usize, identity: u32) -> bool {
-        let Column { coded, gaps, .. } = self.column(column);
-        let gaps = gaps.get_or_init(|| {
+    /// By identity, whether it is that of a row in which this column has no value, and may be asked in its place;
+    /// nothing for the column of identities.
+    fn gaps(&self, column: usize) -> Option<&[bool]> {
+        if COLUMNS[column].kind == Kind::Json {
+            return None;
+        }
+        let Column { coded, gaps } = self.column(column);
+        Some(gaps.get_or_init(|| {
             let identities = &self.column(IDENTITY).coded;
             let mut gaps = vec![false; identities.distinct()];
             for (code, identity) in coded.codes().iter().zip(identities.codes()) {
                 gaps[*identity as usize] |= *code == 0;
             }
             gaps
-        });
-        gaps[identity as usize]
+        }))
     }
 
     /// What a candidate comes to with the JSON columns of its row.
@@ -403,7 +417,7 @@ impl Look<'_> {
 
     /// Whether a row has what no column gives back.
     pub(super) fn has_extra(&self) -> bool {
-        self.codes(EXTRA).contains(&1)
+        self.has_extra
     }
 
     fn column(&self, place: usize) -> &Column {
@@ -424,17 +438,13 @@ impl Look<'_> {
         rows
     }
 
-    /// Rules for any name that no value of the part rules out.
+    /// Rules for any name that no value of the part rules out, as far as was asked.
     fn others(&self) -> impl Iterator<Item = u32> {
-        let of_part = |atom: &usize| {
-            if self.index.atoms[*atom].column >= RAW {
-                return Known::Maybe;
-            }
-            *self.truth(*atom).of_all.get_or_init(|| self.of_all(*atom))
-        };
-        let is_possible =
-            move |rule: &u32| self.index.rules[*rule as usize].eval(&of_part) != Known::False;
-        self.index.others.iter().copied().filter(is_possible)
+        self.index.others.iter().copied().filter(|rule| self.is_possible(*rule))
+    }
+
+    fn is_possible(&self, rule: u32) -> bool {
+        self.index.rules[rule as usize].eval(&|atom: &usize| self.of_part(*atom)) != Known::False
     }
 
     /// Rules that the coarse values of a row do not rule out, of those for its name and these others.
@@ -514,33 +524,43 @@ impl Look<'_> {
         if code != 0 {
             return self.of_code(atom, code).into();
         }
+        self.of_part(atom)
+    }
+
+    /// What is known of an atom for all rows of the part; nothing as long as identities were not asked.
+    fn of_part(&self, atom: usize) -> Known {
+        let Atom { column, path, .. } = &self.index.atoms[atom];
+        let was_asked = || self.truths[atom].get().is_some_and(|truth| truth.is_of_all.get());
+        if *column >= RAW || (!path.is_empty() && self.is_inside(*column) && !was_asked()) {
+            return Known::Maybe;
+        }
         *self.truth(atom).of_all.get_or_init(|| self.of_all(atom))
     }
 
-    /// What is known of an atom for all rows of the part.
     fn of_all(&self, atom: usize) -> Known {
-        let Column { coded, has_gaps, .. } = self.column(self.index.atoms[atom].column);
+        let coded = &self.column(self.index.atoms[atom].column).coded;
         let kind = COLUMNS[self.index.atoms[atom].column].kind;
         let may_be_elsewhere = match kind {
             // That there is something says nothing of what it is, even where every row has it.
             Kind::Extra => true,
-            Kind::Text | Kind::Also => *has_gaps,
+            Kind::Text | Kind::Also => coded.has_gaps(),
             Kind::Own | Kind::Flag | Kind::Json | Kind::Raw => false,
         };
         if may_be_elsewhere && self.has_extra() {
             return Known::Maybe;
         }
         let identities = match kind {
-            Kind::Also if *has_gaps => self.column(IDENTITY).coded.distinct(),
+            Kind::Also if coded.has_gaps() => self.column(IDENTITY).coded.distinct(),
             _ => 0,
         };
         if coded.distinct() + identities > MANY && !self.index.is_wide[atom] {
             return Known::Maybe;
         }
-        let first = u32::from(!*has_gaps || kind == Kind::Also);
+        let first = u32::from(!coded.has_gaps() || kind == Kind::Also);
         let values = (first..coded.distinct() as u32).map(|code| self.of_code(atom, code));
         let column = self.index.atoms[atom].column;
-        let elsewhere = (0..identities as u32).filter(|code| self.is_in_gap(column, *code));
+        let gaps = if identities > 0 { self.gaps(column) } else { None }.unwrap_or_default();
+        let elsewhere = (0..identities as u32).filter(|code| gaps[*code as usize]);
         let elsewhere = elsewhere.map(|code| self.of_identity(atom, code));
         let mut all = values.chain(elsewhere);
         let Some(one) = all.next() else { return Known::Maybe };

@@ -11,6 +11,11 @@ use std::borrow::Cow;
 /// As deep as `serde_json` reads; what lies below is hostile and is not followed.
 const MAX_DEPTH: u32 = 128;
 
+/// A byte of 1 eight times.
+const ONES: u64 = u64::MAX / 255;
+/// As far as a text is looked through without calling for a search.
+const NEAR: usize = 32;
+
 /// Follows a dotted path. Arrays are crossed to every element, the longest key is tried first; a container is its
 /// compact text.
 pub(super) fn inside<'t>(json: &'t str, path: &str) -> Option<EventValue<'t>> {
@@ -19,57 +24,124 @@ pub(super) fn inside<'t>(json: &'t str, path: &str) -> Option<EventValue<'t>> {
     one_or_many(found)
 }
 
-/// The same for several paths, in one go through the text.
-pub(super) fn inside_each<'t>(json: &'t str, paths: &[&str]) -> Vec<Option<EventValue<'t>>> {
-    let mut found: Vec<Vec<EventValue<'t>>> = paths.iter().map(|_| Vec::new()).collect();
-    let paths: Vec<(usize, &str)> = paths.iter().copied().enumerate().collect();
-    follow_each(json, &paths, MAX_DEPTH, &mut found);
-    found.into_iter().map(one_or_many).collect()
+/// Several paths, to be found in one go through each of many texts.
+#[derive(Default)]
+pub(super) struct Paths<'p> {
+    paths: Vec<&'p str>,
+    tree: Tree<'p>,
+}
+
+/// Keys that may come next.
+#[derive(Default)]
+struct Tree<'p>(Vec<Branch<'p>>);
+
+struct Branch<'p> {
+    key: &'p str,
+    /// The paths that end with it.
+    ends: Vec<usize>,
+    rest: Tree<'p>,
+}
+
+impl<'p> Paths<'p> {
+    pub(super) fn new(paths: impl IntoIterator<Item = &'p str>) -> Self {
+        let mut all = Self::default();
+        for path in paths {
+            all.tree.add(path, all.paths.len());
+            all.paths.push(path);
+        }
+        all
+    }
+
+    /// What is at the end of each, as [`inside`] says it.
+    pub(super) fn inside<'t>(&self, json: &'t str) -> Vec<Option<EventValue<'t>>> {
+        let mut ends = vec![None; self.paths.len()];
+        match self.tree.walk(&mut Cursor::new(json), MAX_DEPTH - 1, &mut ends) {
+            Some(()) => ends.into_iter().map(|end| one(end?)).collect(),
+            None => self.paths.iter().map(|path| inside(json, path)).collect(),
+        }
+    }
+}
+
+impl<'p> Tree<'p> {
+    fn add(&mut self, path: &'p str, number: usize) {
+        let (mut tree, mut keys) = (self, path.split('.').peekable());
+        while let Some(key) = keys.next() {
+            let known = tree.0.iter().position(|branch| branch.key == key);
+            let place = known.unwrap_or_else(|| {
+                tree.0.push(Branch { key, ends: Vec::new(), rest: Tree::default() });
+                tree.0.len() - 1
+            });
+            let branch = &mut tree.0[place];
+            if keys.peek().is_none() {
+                branch.ends.push(number);
+            }
+            tree = &mut branch.rest;
+        }
+    }
+
+    /// Nothing where there may be more than one way to an end, or many values at it.
+    fn walk<'t>(
+        &self,
+        at: &mut Cursor<'t>,
+        depth: u32,
+        ends: &mut [Option<&'t str>],
+    ) -> Option<()> {
+        let depth = depth.checked_sub(1)?;
+        let mut gone = 0_u64;
+        at.take(b'{').then_some(())?;
+        while !at.take(b'}') {
+            let key = at.plain_text()?;
+            at.take(b':').then_some(())?;
+            let place = self.place(key)?;
+            let Some(Branch { ends: here, rest, .. }) = self.0.get(place) else {
+                at.value()?;
+                at.take(b',');
+                continue;
+            };
+            let bit = 1_u64 << place.min(63);
+            let is_new = gone & bit == 0;
+            gone |= bit;
+            let (first, start) = (at.peek()?, at.at);
+            match first {
+                _ if !is_new || first == b'[' => return None,
+                b'{' if !rest.0.is_empty() => rest.walk(at, depth, ends)?,
+                _ => _ = at.value()?,
+            }
+            for end in here {
+                ends[*end] = at.json.get(start..at.at);
+            }
+            at.take(b',');
+        }
+        Some(())
+    }
+
+    /// The branch of a key, behind all of them where there is none; nothing where it may be several keys of a path.
+    fn place(&self, key: &str) -> Option<usize> {
+        for (place, branch) in self.0.iter().enumerate() {
+            match key.strip_prefix(branch.key) {
+                Some("") => return Some(place),
+                Some(rest) if rest.starts_with('.') => return None,
+                _ => {}
+            }
+        }
+        Some(self.0.len())
+    }
+}
+
+/// What a value that is no array comes to.
+fn one(json: &str) -> Option<EventValue<'_>> {
+    if json.starts_with('"') {
+        return Some(EventValue::Str(Cursor::new(json).text()?));
+    }
+    let mut found = Vec::new();
+    leaf(json, MAX_DEPTH, &mut found);
+    found.pop()
 }
 
 fn one_or_many(mut found: Vec<EventValue<'_>>) -> Option<EventValue<'_>> {
     match found.len() {
         0 | 1 => found.pop(),
         _ => Some(EventValue::Array(found)),
-    }
-}
-
-/// `paths` with where in `found` what is at their ends goes.
-fn follow_each<'t>(
-    json: &'t str,
-    paths: &[(usize, &str)],
-    depth: u32,
-    found: &mut [Vec<EventValue<'t>>],
-) {
-    let Some(depth) = depth.checked_sub(1) else { return };
-    let mut at = Cursor::new(json);
-    match at.peek() {
-        Some(b'[') => at.each_element(|element| follow_each(element, paths, depth, found)),
-        Some(b'{') => {
-            let mut best: Vec<Option<(usize, &str)>> = vec![None; paths.len()];
-            at.each_member(|key, value| {
-                for ((_, path), best) in paths.iter().zip(&mut best) {
-                    take_longer(best, path, &key, value);
-                }
-            });
-            while let Some((_, value)) = best.iter().flatten().next().copied() {
-                let mut rest: Vec<(usize, &str)> = Vec::new();
-                for ((to, path), best) in paths.iter().zip(&mut best) {
-                    let Some((part, _)) = best.take_if(|(_, of)| of.as_ptr() == value.as_ptr())
-                    else {
-                        continue;
-                    };
-                    match path.get(part + 1..) {
-                        Some(path) => rest.push((*to, path)),
-                        None => leaf(value, depth, &mut found[*to]),
-                    }
-                }
-                if !rest.is_empty() {
-                    follow_each(value, &rest, depth, found);
-                }
-            }
-        }
-        _ => {}
     }
 }
 
@@ -238,7 +310,7 @@ impl<'t> Cursor<'t> {
         let mut is_escaped = false;
         self.at += 1;
         loop {
-            self.at += memchr2(b'"', b'\\', bytes.get(self.at..)?)?;
+            self.at += mark(bytes.get(self.at..)?)?;
             if bytes[self.at] == b'"' {
                 self.at += 1;
                 return Some(is_escaped);
@@ -246,6 +318,14 @@ impl<'t> Cursor<'t> {
             is_escaped = true;
             self.at += 2;
         }
+    }
+
+    /// The same, where nothing is escaped in it.
+    fn plain_text(&mut self) -> Option<&'t str> {
+        self.peek().filter(|first| *first == b'"')?;
+        let start = self.at + 1;
+        let is_escaped = self.skip_text()?;
+        if is_escaped { None } else { self.json.get(start..self.at - 1) }
     }
 
     /// Steps over a text, and says what it is.
@@ -256,6 +336,27 @@ impl<'t> Cursor<'t> {
         }
         Some(Cow::Borrowed(&self.json[start + 1..self.at - 1]))
     }
+}
+
+/// Where the first quote or backslash is. Most texts are short, so that to call for a search costs more than to search.
+fn mark(bytes: &[u8]) -> Option<usize> {
+    let is_mark = |byte: &u8| matches!(byte, b'"' | b'\\');
+    let (near, far) = bytes.split_at(bytes.len().min(NEAR));
+    let (words, rest) = near.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+        let marks =
+            zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        if marks != 0 {
+            return Some(number * 8 + marks.trailing_zeros() as usize / 8);
+        }
+    }
+    let near = words.len() * 8;
+    rest.iter()
+        .position(is_mark)
+        .map(|place| near + place)
+        .or_else(|| Some(NEAR + memchr2(b'"', b'\\', far)?))
 }
 
 #[cfg(test)]
@@ -401,7 +502,7 @@ mod tests {
             let paths: Vec<String> = paths.iter().map(|keys| keys.join(".")).collect();
             let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
             let each: Vec<_> = paths.iter().map(|path| inside(&json, path)).collect();
-            prop_assert_eq!(inside_each(&json, &paths), each, "{:?} in {}", paths, json);
+            prop_assert_eq!(Paths::new(paths.iter().copied()).inside(&json), each, "{:?} in {}", paths, json);
         }
 
         #[test]

@@ -10,7 +10,6 @@ use super::rules::Rules;
 use super::texts::{Clues, Texts};
 use super::windows::Place;
 use crate::case::{self, Case, PartFile, Rows, Views, Walk, Wanted};
-use polars::prelude::PolarsResult;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -52,7 +51,7 @@ impl Archive<'_> {
                 found.start(starts(&file)?.into_iter());
             }
             if !rules.alarms.is_empty() {
-                found.watch(rules, &times(&file)?);
+                found.watch(rules, &file.times()?);
             }
             let rows: Vec<u32> = candidates.rows.iter().map(|(row, _)| *row).collect();
             if rows.is_empty() {
@@ -252,23 +251,13 @@ fn distinct(rows: impl Iterator<Item = u32>) -> Vec<u32> {
     rows
 }
 
-/// When the events of a part were, in microseconds.
-fn times(file: &PartFile) -> Result<Vec<i64>, case::Error> {
-    let columns = file.columns(["event_time"])?;
-    let read = || -> PolarsResult<Vec<i64>> {
-        let times = columns[0].cast(&polars::prelude::DataType::Int64)?;
-        Ok(times.i64()?.iter().flatten().collect())
-    };
-    read().map_err(case::Error::table("read"))
-}
-
 /// When the first event of each account in a part was.
 fn starts(file: &PartFile) -> Result<BTreeMap<u64, i64>, case::Error> {
-    let (times, accounts) = (times(file)?, file.coded("recipient_account_id")?);
+    let (times, accounts) = (file.times()?, file.coded("recipient_account_id")?);
     let mut firsts = vec![None; accounts.distinct()];
-    for (code, time) in accounts.codes().iter().zip(times) {
-        let first = firsts[*code as usize].get_or_insert(time);
-        *first = time.min(*first);
+    for (code, time) in accounts.codes().iter().zip(times.iter()) {
+        let first = firsts[*code as usize].get_or_insert(*time);
+        *first = (*time).min(*first);
     }
     let mut starts = BTreeMap::new();
     for (code, first) in (0..).zip(firsts) {
