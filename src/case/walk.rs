@@ -93,22 +93,6 @@ impl<'f> Walk<'f> {
         }
         Ok(self.stretch.clone())
     }
-
-    /// Reads texts of some of the rows in hand that were not wanted before.
-    ///
-    /// # Errors
-    /// When the column is not there or cannot be read.
-    pub fn fill(&mut self, name: &'static str, rows: &[u32]) -> Result<(), Error> {
-        if self.texts.iter().all(|texts| texts.name != name) {
-            self.add(name, &[])?;
-        }
-        let texts = self.texts.iter_mut().find(|texts| texts.name == name);
-        let texts =
-            texts.ok_or_else(|| Error::table("read")(polars_err!(ColumnNotFound: "{name}")))?;
-        let passed = texts.wanted.len();
-        texts.wanted.extend(rows);
-        texts.read(self.file, &mut self.rows, self.stretch.clone(), passed..passed + rows.len())
-    }
 }
 
 impl Texts<'_> {

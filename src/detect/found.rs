@@ -45,11 +45,6 @@ impl<'r> Told<'r> {
         let feeds = all().map(|rule| &rule.feeds[..]).filter(|feeds| !feeds.is_empty());
         Self { findings, feeds: feeds.collect() }
     }
-
-    /// Whether hits are of use to other rules.
-    pub(super) fn is_fed(&self) -> bool {
-        !self.feeds.is_empty()
-    }
 }
 
 impl Found {

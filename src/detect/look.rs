@@ -61,6 +61,9 @@ impl Archive<'_> {
             if !look.has_extra() {
                 wanted.remove("extra");
             }
+            if !self.views.is_empty() {
+                wanted.insert("event_id", rows.clone());
+            }
             if self.trail.is_some() {
                 // Records that do not say their category are told by whether they manage.
                 let fields = SELECTED.iter().chain(&["managementEvent"]);
@@ -80,15 +83,6 @@ impl Archive<'_> {
                 self.hits(&look, (rules, &candidates, &ways), (walk.rows(), numbers), &mut hits);
                 for list in &hits.lists[told.len()..] {
                     told.push(Told::new(rules, list, &mut batch));
-                }
-                // What nobody asks for but who is told from others by it.
-                let tells = |(_, list): &&(u32, u32)| {
-                    !self.views.is_empty() || told[*list as usize].is_fed()
-                };
-                if !wanted.contains_key("event_id") {
-                    let told = hits.rows.iter().filter(tells);
-                    let told: Vec<u32> = told.map(|(number, _)| rows[*number as usize]).collect();
-                    walk.fill("event_id", &told)?;
                 }
                 for (number, list) in &hits.rows {
                     let row = walk.rows().row(*number as usize);
