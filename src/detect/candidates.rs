@@ -8,6 +8,7 @@
 
 use super::combine::{Classes, Combinations};
 use super::json::Paths;
+use super::listed::{Listed, Rests};
 use super::narrow::{Atom, COLUMNS, EXTRA, IDENTITY, Json, Kind, Known, NAME, Narrow, RAW};
 use super::texts::{Clues, Texts};
 use crate::case::{self, Coded, PartFile};
@@ -15,10 +16,9 @@ use crate::model::Outcome;
 use foldhash::fast::FixedState;
 use rsigma_eval::event::EventValue;
 use std::borrow::Cow;
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
-use std::rc::Rc;
 use std::sync::Arc;
 
 /// Conditions of all rules, indexed.
@@ -41,37 +41,8 @@ pub(super) struct Index {
 pub(super) struct Candidate {
     pub(super) rule: u32,
     pub(super) is_hit: bool,
-}
-
-/// Rows, rising, each with the number of a list: most rows have that of many others.
-pub(super) struct Listed<T> {
-    pub(super) rows: Vec<(u32, u32)>,
-    pub(super) lists: Vec<Rc<[T]>>,
-    numbers: HashMap<Rc<[T]>, u32, FixedState>,
-}
-
-impl<T: Copy + Eq + Hash> Listed<T> {
-    pub(super) fn new() -> Self {
-        Self { rows: Vec::new(), lists: Vec::new(), numbers: HashMap::default() }
-    }
-
-    /// The number of a list; nothing when it is empty.
-    pub(super) fn number(&mut self, list: &[T]) -> Option<u32> {
-        if list.is_empty() {
-            return None;
-        }
-        if let Some(number) = self.numbers.get(list) {
-            return Some(*number);
-        }
-        let (number, list) = (self.lists.len() as u32, Rc::from(list));
-        self.lists.push(Rc::clone(&list));
-        self.numbers.insert(list, number);
-        Some(number)
-    }
-
-    pub(super) fn push(&mut self, row: u32, list: Option<u32>) {
-        self.rows.extend(list.map(|list| (row, list)));
-    }
+    /// Number of what is left to be asked.
+    rest: u32,
 }
 
 impl Index {
@@ -148,7 +119,8 @@ impl Index {
         let truths = self.atoms.iter().map(|_| OnceCell::new()).collect();
         let extra = columns[EXTRA].as_ref().expect("it is among those of any index");
         let has_extra = extra.coded.codes().contains(&1);
-        Ok(Look { index: self, columns, height: part.height(), has_extra, truths })
+        let (height, rests) = (part.height(), RefCell::default());
+        Ok(Look { index: self, columns, height, has_extra, truths, rests })
     }
 }
 
@@ -166,6 +138,7 @@ pub(super) struct Look<'i> {
     has_extra: bool,
     /// What each atom says of values, when it was asked.
     truths: Vec<OnceCell<Truth>>,
+    rests: RefCell<Rests>,
 }
 
 /// By code, as far as they were asked for.
@@ -242,17 +215,20 @@ impl Look<'_> {
         for (rule, known) in rules {
             let condition = &self.index.rules[*rule as usize];
             let is_left = |atom: &usize| not_told.contains(&self.index.atoms[*atom].column);
-            let known = match known {
-                Known::Maybe => condition.eval(&|atom| {
+            let rest = match known {
+                Known::Maybe => condition.rest(&|atom| {
                     if is_left(atom) { Known::Maybe } else { self.of_row(*atom, row) }
                 }),
-                known => *known,
+                known => Narrow::Always(*known),
             };
-            if known == Known::Maybe {
-                is_told &= not_told.is_empty() || !condition.any(&mut |atom| is_left(atom));
-            }
-            if known != Known::False {
-                list.push(Candidate { rule: *rule, is_hit: known == Known::True });
+            is_told &= not_told.is_empty() || !rest.any(&mut |atom| is_left(atom));
+            if rest != Narrow::Always(Known::False) {
+                let is_hit = rest == Narrow::Always(Known::True);
+                list.push(Candidate {
+                    rule: *rule,
+                    is_hit,
+                    rest: self.rests.borrow_mut().number(rest),
+                });
             }
         }
         is_told
@@ -393,21 +369,20 @@ impl Look<'_> {
     }
 
     /// What a candidate comes to with the JSON columns of its row.
-    pub(super) fn settle(&self, rule: u32, row: u32, texts: &Texts<'_>) -> Known {
-        self.index.rules[rule as usize].eval(&|atom| {
+    pub(super) fn settle(&self, candidate: Candidate, texts: &Texts<'_>) -> Known {
+        self.rests.borrow().at(candidate.rest).eval(&|atom| {
             let of = &self.index.atoms[*atom];
-            match of.column.checked_sub(RAW) {
-                Some(raw) => of.passes_in(texts.get(raw)),
-                None => self.of_row(*atom, row),
-            }
+            // What the columns of values that repeat say of the row is known by now.
+            let raw = of.column.checked_sub(RAW);
+            raw.map_or(Known::Maybe, |raw| of.passes_in(texts.get(raw)))
         })
     }
 
     /// What tests of a list of candidates seek in JSON columns.
     pub(super) fn clues(&self, list: &[Candidate]) -> Clues {
         let mut clues = Clues::default();
-        for candidate in list.iter().filter(|candidate| !candidate.is_hit) {
-            self.index.rules[candidate.rule as usize].any(&mut |atom| {
+        for candidate in list {
+            self.rests.borrow().at(candidate.rest).any(&mut |atom| {
                 clues.add(&self.index.atoms[*atom]);
                 false
             });

@@ -2,8 +2,9 @@
 
 use super::aws::{SELECTED, Selectors};
 use super::batch::Batch;
-use super::candidates::{Candidate, Listed, Look};
+use super::candidates::{Candidate, Look};
 use super::found::{Found, Told};
+use super::listed::Listed;
 use super::narrow::Known;
 use super::row::{SigmaEvent, behind, hash};
 use super::rules::Rules;
@@ -110,7 +111,7 @@ impl Archive<'_> {
     ) {
         let mut list = Vec::new();
         let candidates_here = &candidates.rows[numbers.clone()];
-        for (number, (place, of_list)) in (numbers.start as u32..).zip(candidates_here) {
+        for (number, (_, of_list)) in (numbers.start as u32..).zip(candidates_here) {
             let clues = match &ways[*of_list as usize] {
                 Way::Known(known) if self.trail.is_none() => {
                     hits.push(number, *known);
@@ -126,11 +127,11 @@ impl Archive<'_> {
             }
             let texts = Texts::new(row, clues);
             list.clear();
-            for Candidate { rule, is_hit } in candidates.lists[*of_list as usize].iter() {
-                let known = if *is_hit { Known::True } else { look.settle(*rule, *place, &texts) };
-                let asked = || rules.events[*rule as usize].test.hits(&event);
+            for candidate in candidates.lists[*of_list as usize].iter() {
+                let known = look.settle(*candidate, &texts);
+                let asked = || rules.events[candidate.rule as usize].test.hits(&event);
                 if known == Known::True || (known == Known::Maybe && asked()) {
-                    list.push(*rule);
+                    list.push(candidate.rule);
                 }
             }
             let known = hits.number(&list);

@@ -12,6 +12,7 @@ mod found;
 mod group;
 mod json;
 mod keep;
+mod listed;
 mod load;
 mod look;
 mod meta;

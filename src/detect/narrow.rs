@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Known {
     False,
     Maybe,
@@ -256,6 +256,7 @@ impl<'t> Json<'t> {
 }
 
 /// A condition over columns. `A` is an atom, or where one is kept.
+#[derive(PartialEq, Eq, Hash)]
 pub(super) enum Narrow<A = Atom> {
     Always(Known),
     Not(Box<Narrow<A>>),
@@ -300,6 +301,45 @@ impl<A> Narrow<A> {
                     (false, false) => Known::False,
                 }
             }
+        }
+    }
+
+    /// What is left to be asked once so much is known.
+    pub(super) fn rest(&self, atom: &impl Fn(&A) -> Known) -> Self
+    where
+        A: Copy,
+    {
+        let all = |of: &[Self], certain: Known| {
+            let mut rest = Vec::new();
+            for part in of {
+                match part.rest(atom) {
+                    Self::Always(known) if known == certain => return Err(known),
+                    Self::Always(known) if known == certain.not() => {}
+                    part => rest.push(part),
+                }
+            }
+            Ok(rest)
+        };
+        match self {
+            Self::Always(known) => Self::Always(*known),
+            Self::Atom(of) => match atom(of) {
+                Known::Maybe => Self::Atom(*of),
+                known => Self::Always(known),
+            },
+            Self::Not(of) => match of.rest(atom) {
+                Self::Always(known) => Self::Always(known.not()),
+                rest => Self::Not(Box::new(rest)),
+            },
+            Self::All(of) => all(of, Known::False).map_or_else(Self::Always, |rest| {
+                if rest.is_empty() { Self::Always(Known::True) } else { Self::All(rest) }
+            }),
+            Self::Any(of) => all(of, Known::True).map_or_else(Self::Always, |rest| {
+                if rest.is_empty() { Self::Always(Known::False) } else { Self::Any(rest) }
+            }),
+            Self::AtLeast(wanted, of) => match self.eval(atom) {
+                Known::Maybe => Self::AtLeast(*wanted, of.iter().map(|p| p.rest(atom)).collect()),
+                known => Self::Always(known),
+            },
         }
     }
 
