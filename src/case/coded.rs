@@ -68,7 +68,7 @@ impl Coded {
     fn take(&mut self, pages: &mut BasicDecompressor) -> ParquetResult<bool> {
         let first = self.distinct() as u32;
         if let Some(dictionary) = pages.read_dict_page()? {
-            self.take_values(&dictionary)?;
+            self.take_values(dictionary)?;
         }
         let mut values = Vec::new();
         while let Some(page) = pages.next() {
@@ -81,20 +81,34 @@ impl Coded {
         Ok(true)
     }
 
-    fn take_values(&mut self, page: &DictPage) -> ParquetResult<()> {
-        let cut = || broken("a dictionary ends within a value");
-        let mut rest: &[u8] = &page.buffer;
-        self.text.reserve(rest.len());
+    /// Takes over a dictionary. Its values move up to each other where they are: copied, they would be in memory that
+    /// has to be cleared first.
+    fn take_values(&mut self, page: DictPage) -> ParquetResult<()> {
+        let no_text = || broken("a dictionary holds what is no text");
+        let before = self.text.len();
+        let mut bytes = page.buffer.into_vec();
         self.ends.reserve(page.num_values);
+        let (mut from, mut to) = (0, 0);
         for _ in 0..page.num_values {
-            let (length, after) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
-            let (value, after) =
-                after.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(cut)?;
-            let value = std::str::from_utf8(value);
-            self.add(value.map_err(|_| broken("a dictionary holds what is no text"))?);
-            rest = after;
+            let rest = bytes.get(from..).and_then(<[u8]>::split_first_chunk::<4>);
+            let place = rest.and_then(|(length, rest)| {
+                let length = u32::from_le_bytes(*length) as usize;
+                (length <= rest.len()).then_some(from + 4..from + 4 + length)
+            });
+            let place = place.ok_or_else(|| broken("a dictionary ends within a value"))?;
+            (from, to) = (place.end, to + place.len());
+            bytes.copy_within(place.clone(), to - place.len());
+            self.ends.push(before + to);
         }
-        Ok(())
+        bytes.truncate(to);
+        let text = String::from_utf8(bytes).map_err(|_| no_text())?;
+        if before == 0 {
+            self.text = text;
+        } else {
+            self.text.push_str(&text);
+        }
+        let new = &self.ends[self.ends.len() - page.num_values..];
+        if new.iter().all(|end| self.text.is_char_boundary(*end)) { Ok(()) } else { Err(no_text()) }
     }
 
     fn take_codes(
