@@ -75,7 +75,7 @@ const fn column(field: &'static str, name: &'static str, kind: Kind, is_coarse: 
 }
 
 /// The name comes first: rules are looked up by it. Fields that hardly repeat are not here.
-pub(super) const COLUMNS: [Column; 39] = [
+pub(super) const COLUMNS: [Column; 40] = [
     column("eventName", "event_name", Kind::Text, true),
     column("eventSource", "event_source", Kind::Text, true),
     column("errorCode", "error_code", Kind::Text, true),
@@ -96,6 +96,7 @@ pub(super) const COLUMNS: [Column; 39] = [
     column("sourceIPAddress", "source_ip_address", Kind::Text, false),
     column("userAgent", "user_agent", Kind::Text, false),
     column("trailinsight.user_agent_family", "user_agent_family", Kind::Own, false),
+    column("trailinsight.ip_kind", "ip_kind", Kind::Own, false),
     column("trailinsight.actor", "actor", Kind::Own, false),
     column("vpcEndpointId", "vpc_endpoint_id", Kind::Text, false),
     column("userIdentity.arn", "user_identity_arn", Kind::Also, false),
@@ -235,6 +236,10 @@ impl<'t> Json<'t> {
             values.len() - 1
         });
         look(values[place].1.as_ref())
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.is_quiet
     }
 
     /// With a look whether any of these words (in lower case) is in it.

@@ -4,7 +4,7 @@
 use super::narrow::{Atom, COLUMNS, Json, RAW, RAWS};
 use crate::case::Row;
 use aho_corasick::packed::{Config, MatchKind, Searcher};
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeSet;
 
 /// The JSON columns of a row, each looked at when somebody asks.
@@ -23,9 +23,8 @@ impl<'r> Texts<'r> {
     pub(super) fn get(&self, raw: usize) -> Option<&Json<'r>> {
         let json = || {
             let json = Json::new(self.row.text(COLUMNS[RAW + raw].name)?);
-            let words = self.clues.and_then(|clues| clues.searcher(raw));
-            Some(match words {
-                Some(words) => json.sought(words),
+            Some(match self.clues {
+                Some(clues) => clues.seek(raw, json),
                 None => json,
             })
         };
@@ -41,7 +40,13 @@ pub(super) struct Clues([OfColumn; RAWS.len()]);
 struct OfColumn {
     words: BTreeSet<Vec<u8>>,
     searcher: OnceCell<Option<Searcher>>,
+    /// Texts that were gone through, and how many of them had none of the words.
+    sought: Cell<u32>,
+    quiet: Cell<u32>,
 }
+
+/// After so many texts it is known whether seeking pays: where less than an eighth is without any word, tests seek theirs.
+const TRIED: u32 = 64;
 
 impl Clues {
     pub(super) fn add(&mut self, atom: &Atom) {
@@ -51,13 +56,20 @@ impl Clues {
         }
     }
 
-    /// Nothing when there are too many words to seek them at once.
-    fn searcher(&self, raw: usize) -> Option<&Searcher> {
-        let OfColumn { words, searcher } = &self.0[raw];
+    fn seek<'t>(&self, raw: usize, json: Json<'t>) -> Json<'t> {
+        let OfColumn { words, searcher, sought, quiet } = &self.0[raw];
+        if sought.get() >= TRIED && quiet.get() < sought.get() / 8 {
+            return json;
+        }
+        // There may be too many words to seek them at once.
         let build = || {
             let mut builder = Config::new().match_kind(MatchKind::LeftmostFirst).builder();
             builder.extend(words).build()
         };
-        searcher.get_or_init(build).as_ref()
+        let Some(searcher) = searcher.get_or_init(build) else { return json };
+        let json = json.sought(searcher);
+        sought.set(sought.get() + 1);
+        quiet.set(quiet.get() + u32::from(json.is_quiet()));
+        json
     }
 }
