@@ -75,15 +75,27 @@ struct Told {
 
 /// Those of the account whose principal acted, or those of others.
 fn told(part: &PartFile, is_own: bool) -> Result<Vec<Told>, Error> {
-    let shared = part.coded("shared_event_id")?;
     let [account, caller] = ["recipient_account_id", "user_identity_account_id"];
     let (accounts, callers) = (part.coded(account)?, part.coded(caller)?);
-    let is_meant = |row: &u32| match (accounts.at(*row), callers.at(*row)) {
-        (Some(account), Some(caller)) => (account == caller) == is_own,
-        _ => false,
-    };
-    let shared = (0..).zip(shared.codes()).filter(|(_, code)| **code != 0).map(|(row, _)| row);
-    let rows: Vec<u32> = shared.filter(is_meant).collect();
+    let is_meant =
+        |(account, caller): (u32, u32)| match (accounts.value(account), callers.value(caller)) {
+            (Some(account), Some(caller)) => (account == caller) == is_own,
+            _ => false,
+        };
+    // Few accounts call each other, and many events are of one pair of them.
+    let mut last = ((0, 0), false);
+    let pairs = accounts.codes().iter().copied().zip(callers.codes().iter().copied());
+    let meant = (0..).zip(pairs).filter(|(_, pair)| {
+        if last.0 != *pair {
+            last = (*pair, is_meant(*pair));
+        }
+        last.1
+    });
+    let mut rows: Vec<u32> = meant.map(|(row, _)| row).collect();
+    if !rows.is_empty() {
+        let shared = part.coded("shared_event_id")?;
+        rows.retain(|row| shared.codes()[*row as usize] != 0);
+    }
     if rows.is_empty() {
         return Ok(Vec::new());
     }

@@ -407,8 +407,13 @@ impl Look<'_> {
     fn combinations(&self) -> Combinations {
         let mut rows = Combinations::new(self.height);
         for (column, of) in self.columns.iter().zip(&COLUMNS) {
-            let Some(column) = column.as_ref().filter(|_| of.is_coarse) else { continue };
-            rows.split(column.coded.codes(), column.coded.distinct(), |code| code);
+            let Some(Column { coded, .. }) = column.as_ref().filter(|_| of.is_coarse) else {
+                continue;
+            };
+            let is_one = coded.distinct() == 2 && !coded.has_gaps();
+            if !is_one {
+                rows.split(coded.codes(), coded.distinct(), |code| code);
+            }
         }
         rows
     }
