@@ -9,8 +9,8 @@
 use super::combine::{Classes, Combinations};
 use super::json::Paths;
 use super::listed::{Listed, Rests};
-use super::narrow::{Atom, COLUMNS, EXTRA, IDENTITY, Json, Kind, Known, NAME, Narrow, RAW};
-use super::texts::{Clues, Texts};
+use super::narrow::{Atom, COLUMNS, EXTRA, IDENTITY, Kind, Known, NAME, Narrow, RAW};
+use super::texts::{Clues, Json, Texts};
 use crate::case::{self, Coded, PartFile};
 use crate::model::Outcome;
 use foldhash::fast::FixedState;

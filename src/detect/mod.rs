@@ -29,6 +29,7 @@ pub mod target;
 mod texts;
 pub mod trail;
 mod windows;
+mod words;
 
 pub use check::{Remark, check};
 pub(crate) use group::{id, one_or_several};

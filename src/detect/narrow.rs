@@ -6,9 +6,9 @@
 //! cannot be a hit, and what comes out `True` is one: the rule need not be asked at all.
 
 use super::derived;
-use super::json::inside;
+use super::texts::Json;
+use super::words;
 use crate::case::service_of;
-use aho_corasick::packed::Searcher;
 use memchr::memmem::Finder;
 use rsigma_eval::event::{EventValue, JsonEvent};
 use rsigma_eval::matcher::GroupMode;
@@ -16,7 +16,6 @@ use rsigma_eval::{CompiledDetection, CompiledDetectionItem, CompiledMatcher};
 use rsigma_parser::{ConditionExpr, Quantifier};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -187,7 +186,7 @@ impl Atom {
         }
         match &self.clue {
             Some(clue)
-                if json.is_quiet
+                if json.is_quiet()
                     || (json.is_plain() && !clue.words.iter().any(|w| has(w, clue.is_lower))) =>
             {
                 clue.without.into()
@@ -198,65 +197,6 @@ impl Atom {
             }
             _ => json.with_value(self.slot, &self.path, |value| self.passes(value)).into(),
         }
-    }
-}
-
-/// A JSON text, and what is known of it once somebody asked.
-pub(super) struct Json<'t> {
-    text: &'t str,
-    /// Plain, and without any word that is sought.
-    is_quiet: bool,
-    is_plain: OnceCell<bool>,
-    lower: OnceCell<Vec<u8>>,
-    /// What is at the end of paths that were asked for, by their numbers.
-    values: RefCell<Vec<(u32, Option<EventValue<'t>>)>>,
-}
-
-impl<'t> Json<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
-        Self {
-            text,
-            is_quiet: false,
-            is_plain: OnceCell::new(),
-            lower: OnceCell::new(),
-            values: RefCell::default(),
-        }
-    }
-
-    fn with_value<T>(
-        &self,
-        slot: u32,
-        path: &str,
-        look: impl FnOnce(Option<&EventValue<'t>>) -> T,
-    ) -> T {
-        let mut values = self.values.borrow_mut();
-        let known = values.iter().position(|(of, _)| *of == slot);
-        let place = known.unwrap_or_else(|| {
-            values.push((slot, inside(self.text, path)));
-            values.len() - 1
-        });
-        look(values[place].1.as_ref())
-    }
-
-    pub(super) fn is_quiet(&self) -> bool {
-        self.is_quiet
-    }
-
-    /// With a look whether any of these words (in lower case) is in it.
-    pub(super) fn sought(mut self, words: &Searcher) -> Self {
-        self.is_quiet = self.is_plain() && words.find(self.lower()).is_none();
-        self
-    }
-
-    /// Whether a word that is in a value is so in its spelling, in any case: nothing is escaped, and letters have two.
-    fn is_plain(&self) -> bool {
-        let is_plain =
-            || self.text.is_ascii() && memchr::memchr(b'\\', self.text.as_bytes()).is_none();
-        *self.is_plain.get_or_init(is_plain)
-    }
-
-    fn lower(&self) -> &[u8] {
-        self.lower.get_or_init(|| self.text.to_ascii_lowercase().into_bytes())
     }
 }
 
@@ -448,7 +388,7 @@ impl Narrow {
             }),
             // So does a value, where nothing else is spelled so.
             None if column >= RAW
-                && words.as_ref().is_some_and(|w| w.iter().all(|w| is_own(w))) =>
+                && words.as_ref().is_some_and(|w| w.iter().all(|w| words::is_own(w))) =>
             {
                 words.map(|words| Clue {
                     words: words.iter().map(|word| finder(word)).collect(),
@@ -467,14 +407,6 @@ impl Narrow {
         let test = Box::new(test);
         Self::Atom(Atom { column, path, slot: 0, key, only, is_computed, clue, test })
     }
-}
-
-/// Whether a word is in the spelling of every value that it is in: no number, which has several, and nothing that may
-/// stand between the values of a container.
-fn is_own(word: &str) -> bool {
-    let between = |byte| matches!(byte, b'"' | b',' | b':' | b'[' | b']' | b'{' | b'}');
-    let of_number = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e');
-    !word.bytes().any(between) && !word.bytes().all(of_number)
 }
 
 /// Which column answers for a field, and where in it.
@@ -539,7 +471,7 @@ fn item(of: &CompiledDetectionItem) -> Narrow {
         Some(_) => Some(format!("{:?}", of.matcher)),
         None => simple(&of.matcher),
     };
-    let words = words(&of.matcher).filter(|_| of.exists.is_none());
+    let words = words::of_matcher(&of.matcher).filter(|_| of.exists.is_none());
     let (matcher, exists) = (of.matcher.clone(), of.exists);
     Narrow::field(field, key, only, words, move |value| match (exists, value) {
         (Some(exists), value) => value.is_some_and(|v| !v.is_null()) == exists,
@@ -583,28 +515,6 @@ fn simple(matcher: &CompiledMatcher) -> Option<String> {
         M::Null | M::BoolEq(_) | M::NumericEq(_) | M::Exists(_) => Some(format!("{matcher:?}")),
         M::Contains { .. } | M::StartsWith { .. } | M::EndsWith { .. } => {
             Some(format!("{matcher:?}"))
-        }
-        _ => None,
-    }
-}
-
-/// Words, in lower case, of which a text must have one to match.
-fn words(matcher: &CompiledMatcher) -> Option<Vec<String>> {
-    use CompiledMatcher as M;
-    match matcher {
-        M::Exact { value, .. }
-        | M::Contains { value, .. }
-        | M::StartsWith { value, .. }
-        | M::EndsWith { value, .. } => Some(vec![value.to_lowercase()]),
-        M::AhoCorasickSet { needles, .. } => {
-            Some(needles.iter().map(|needle| needle.to_lowercase()).collect())
-        }
-        M::AnyOf(of) | M::CaseInsensitiveGroup { children: of, mode: GroupMode::Any } => {
-            let of: Option<Vec<_>> = of.iter().map(words).collect();
-            Some(of?.into_iter().flatten().collect())
-        }
-        M::AllOf(of) | M::CaseInsensitiveGroup { children: of, mode: GroupMode::All } => {
-            of.iter().find_map(words)
         }
         _ => None,
     }

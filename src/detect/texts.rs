@@ -1,10 +1,12 @@
 //! The JSON columns of a row, and whether they hold anything that tests look for: most do not, which one search for the
 //! words of all tests tells.
 
-use super::narrow::{Atom, COLUMNS, Json, RAW, RAWS};
+use super::json::inside;
+use super::narrow::{Atom, COLUMNS, RAW, RAWS};
 use crate::case::Row;
 use aho_corasick::packed::{Config, MatchKind, Searcher};
-use std::cell::{Cell, OnceCell};
+use rsigma_eval::event::EventValue;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 
 /// The JSON columns of a row, each looked at when somebody asks.
@@ -29,6 +31,65 @@ impl<'r> Texts<'r> {
             })
         };
         self.jsons[raw].get_or_init(json).as_ref()
+    }
+}
+
+/// A JSON text, and what is known of it once somebody asked.
+pub(super) struct Json<'t> {
+    pub(super) text: &'t str,
+    /// Plain, and without any word that is sought.
+    is_quiet: bool,
+    is_plain: OnceCell<bool>,
+    lower: OnceCell<Vec<u8>>,
+    /// What is at the end of paths that were asked for, by their numbers.
+    values: RefCell<Vec<(u32, Option<EventValue<'t>>)>>,
+}
+
+impl<'t> Json<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self {
+            text,
+            is_quiet: false,
+            is_plain: OnceCell::new(),
+            lower: OnceCell::new(),
+            values: RefCell::default(),
+        }
+    }
+
+    pub(super) fn with_value<T>(
+        &self,
+        slot: u32,
+        path: &str,
+        look: impl FnOnce(Option<&EventValue<'t>>) -> T,
+    ) -> T {
+        let mut values = self.values.borrow_mut();
+        let known = values.iter().position(|(of, _)| *of == slot);
+        let place = known.unwrap_or_else(|| {
+            values.push((slot, inside(self.text, path)));
+            values.len() - 1
+        });
+        look(values[place].1.as_ref())
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
+    /// With a look whether any of these words (in lower case) is in it.
+    pub(super) fn sought(mut self, words: &Searcher) -> Self {
+        self.is_quiet = self.is_plain() && words.find(self.lower()).is_none();
+        self
+    }
+
+    /// Whether a word that is in a value is so in its spelling, in any case: nothing is escaped, and letters have two.
+    pub(super) fn is_plain(&self) -> bool {
+        let is_plain =
+            || self.text.is_ascii() && memchr::memchr(b'\\', self.text.as_bytes()).is_none();
+        *self.is_plain.get_or_init(is_plain)
+    }
+
+    pub(super) fn lower(&self) -> &[u8] {
+        self.lower.get_or_init(|| self.text.to_ascii_lowercase().into_bytes())
     }
 }
 
