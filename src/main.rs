@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Ingest grows and drops a few large buffers per file: glibc gives them back to the kernel each
-/// time and pays for the page faults again.
+/// Ingest grows and drops large buffers: glibc gives them back to the kernel, and pays for the page faults again.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -11,9 +10,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 
 fn main() -> ExitCode {
-    let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
-    // At once, a fifth of an ingest went into clearing it anew; never, a quarter of the memory was idle. What looks at a
-    // case holds less, and is not held to a size.
+    let args: Vec<_> = std::env::args_os().collect();
+    // At once, a fifth of an ingest went into clearing it anew; never, a quarter was idle. Nothing else has a budget.
     let is_ingest = args.iter().any(|arg| arg == "ingest" || arg == "analyze");
     give_back_after(if is_ingest { 100 } else { 1_000 });
     // A huge page takes and clears 2 MB for each size of a growing buffer. Where this fails, it is as it was.
@@ -24,10 +22,8 @@ fn main() -> ExitCode {
     code
 }
 
+// SAFETY: stores a number that the allocator reads, whole or not yet.
+#[allow(unsafe_code, reason = "the options of the allocator are C")]
 fn give_back_after(milliseconds: std::ffi::c_long) {
-    // SAFETY: stores a number that the allocator reads, whole or not yet.
-    #[allow(unsafe_code, reason = "the options of the allocator are C")]
-    unsafe {
-        libmimalloc_sys::mi_option_set(PURGE_DELAY, milliseconds);
-    }
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, milliseconds) }
 }

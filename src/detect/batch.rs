@@ -53,7 +53,7 @@ pub(super) struct TargetAt(u32);
 
 impl TargetAt {
     /// Nobody asks for it.
-    const UNTOLD: Self = Self(0);
+    pub(super) const UNTOLD: Self = Self(0);
 }
 
 /// What was acted on.
@@ -177,6 +177,11 @@ impl Batch {
         &self.findings[findings.0].of
     }
 
+    /// Whether nobody asks what was acted on.
+    pub(super) fn is_bare(&self, findings: FindingsAt) -> bool {
+        !self.findings[findings.0].is_with_target
+    }
+
     /// The row is a hit, and was about this target.
     pub(super) fn add(
         &mut self,
@@ -196,10 +201,10 @@ impl Batch {
         row: u32,
         event: &SigmaEvent<'_>,
     ) -> TargetAt {
-        let Findings { is_with_target, path, .. } = &self.findings[findings.0];
-        if !is_with_target {
+        if self.is_bare(findings) {
             return TargetAt::UNTOLD;
         }
+        let path = &self.findings[findings.0].path;
         if let Some(text) = path.as_ref().and_then(|path| event.first_text(path)) {
             return self.keep(Some(text.into()));
         }

@@ -2,7 +2,7 @@
 //! rules speak, correlations slide their windows, and the events they mean are looked at once more.
 
 use super::Detections;
-use super::batch::{Batch, FindingsAt, RuleOf};
+use super::batch::{Batch, FindingsAt, RuleOf, TargetAt};
 use super::group::Groups;
 use super::look::Archive;
 use super::native::{self, Moments, Watching};
@@ -12,7 +12,7 @@ use super::rules::{Feed, Rules};
 use super::sample::Events;
 use super::windows::{MAX_SIGHTINGS, Names, Place, Sighting};
 use crate::case::{self, PartFile};
-use crate::model::Suppression;
+use crate::model::{Suppression, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
@@ -44,6 +44,15 @@ impl<'r> Told<'r> {
         let findings = batch.several(rules, all().filter_map(|rule| rule.meta));
         let feeds = all().map(|rule| &rule.feeds[..]).filter(|feeds| !feeds.is_empty());
         Self { findings, feeds: feeds.collect() }
+    }
+
+    /// Adds a hit of which nobody asks more than when it was; false where somebody does.
+    pub(super) fn count(&self, row: u32, time: Timestamp, batch: &mut Batch) -> bool {
+        let is_bare = self.feeds.is_empty() && self.findings.iter().all(|of| batch.is_bare(*of));
+        if is_bare {
+            self.findings.iter().for_each(|of| batch.add(*of, row, time, TargetAt::UNTOLD));
+        }
+        is_bare
     }
 }
 

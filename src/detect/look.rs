@@ -91,9 +91,12 @@ impl Archive<'_> {
                     if self.views.is_another(row) {
                         continue;
                     }
-                    let event = SigmaEvent::new(row, self.own_accounts);
                     let place = Place { part, row: rows[*number as usize] };
-                    found.take(rules, &told[*list as usize], (&event, place), &mut batch);
+                    let told = &told[*list as usize];
+                    if !told.count(place.row, row.time(), &mut batch) {
+                        let event = SigmaEvent::new(row, self.own_accounts);
+                        found.take(rules, told, (&event, place), &mut batch);
+                    }
                 }
             }
             found.group(batch, &file)?;

@@ -3,6 +3,7 @@
 use regex_syntax::hir::{Class, ClassUnicodeRange, Hir, HirKind};
 use rsigma_eval::CompiledMatcher;
 use rsigma_eval::matcher::GroupMode;
+use std::cmp::Reverse;
 
 /// More words than this are no help.
 const MOST: usize = 64;
@@ -81,7 +82,8 @@ fn most_telling(parts: &[Hir]) -> Option<Vec<String>> {
     found.extend((!run.is_empty()).then(|| vec![run]));
     let shortest = |words: &Vec<String>| words.iter().map(String::len).min();
     let letters = |words: &Vec<String>| words.iter().map(String::len).sum::<usize>() / words.len();
-    found.into_iter().max_by_key(|words| (shortest(words), letters(words)))
+    let worth = |words: &Vec<String>| (shortest(words), letters(words), Reverse(words.len()));
+    found.into_iter().max_by_key(worth)
 }
 
 /// The text that a part always is, in lower case.
@@ -119,7 +121,7 @@ mod tests {
             of(r"(?i)(^|/)(\.env|id_(rsa|dsa)|kubeconfig)$").as_deref(),
             Some(".env id_ kubeconfig")
         );
-        assert_eq!(of(r"(?i)[^/]*\.(pem|p12)$").as_deref(), Some("pem p12"));
+        assert_eq!(of(r"(?i)[^/]*\.(pem|jks)$").as_deref(), Some("pem jks"));
         assert_eq!(of("(ab|c)+x?").as_deref(), Some("ab c"));
         for none in ["x?", "(long|[a-z]+)", ".*", "[ab]", "", "("] {
             assert_eq!(of(none), None, "{none}");
