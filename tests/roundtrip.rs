@@ -37,6 +37,33 @@ fn assert_same(archive: &Path) {
 }
 
 #[test]
+fn texts_read_a_stretch_at_a_time_are_those_of_all_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let case = ingest_path(Path::new("fixtures/incident"), dir.path());
+    let file = case.part(0).unwrap();
+    let all = file.rows(&case::record_columns()).unwrap();
+    let some: Vec<u32> = (0..all.len() as u32).step_by(7).collect();
+    let fewer: Vec<u32> = some.iter().copied().step_by(3).collect();
+    let wanted = [("request_parameters", some.clone()), ("event_id", fewer.clone())].into();
+    let mut walk = case::Walk::new(&file, &some, &wanted).unwrap();
+    let mut seen = 0;
+    loop {
+        let numbers = walk.go_on(100).unwrap();
+        if numbers.is_empty() {
+            break;
+        }
+        for number in numbers {
+            let (row, whole) = (walk.rows().row(number), all.row(some[number] as usize));
+            let id = fewer.contains(&some[number]).then(|| whole.text("event_id")).flatten();
+            assert_eq!(row.text("request_parameters"), whole.text("request_parameters"));
+            assert_eq!((row.text("event_id"), row.time()), (id, whole.time()));
+            seen += 1;
+        }
+    }
+    assert!(seen == some.len() && seen > 300);
+}
+
+#[test]
 fn real_records_print_back_as_they_were() {
     let Some(archive) = shared_data("invictus/CloudTrail") else { return };
     assert_same(&archive);
