@@ -181,6 +181,15 @@ impl Coded {
         coded
     }
 
+    /// One code for any value: which it is nobody asks.
+    fn of_presence(is_there: &BooleanChunked) -> Self {
+        let mut coded = Self::default();
+        coded.add("");
+        coded.codes = is_there.iter().map(|there| u32::from(there == Some(true))).collect();
+        coded.has_gaps = coded.codes.contains(&0);
+        coded
+    }
+
     fn of_texts(texts: &StringChunked) -> Self {
         let mut coded = Self::default();
         let mut known: HashMap<&str, u32> = HashMap::new();
@@ -315,6 +324,9 @@ impl PartFile {
         let series = columns[0].as_materialized_series();
         if let Ok(flags) = series.bool() {
             return Ok(Coded::of_flags(flags));
+        }
+        if !repeats {
+            return Ok(Coded::of_presence(&series.is_not_null()));
         }
         Ok(Coded::of_texts(series.str().map_err(Error::table("read"))?))
     }

@@ -37,8 +37,8 @@ const WINDOW_LEAST: usize = 2 << 20;
 const AHEAD_SHARE: usize = 4;
 const AHEAD_HELD: usize = 8;
 
-/// Each holds the files of a part open until they are on disk.
-const STEPS_WAITING: usize = 4;
+/// Each holds a file open until it is on disk; a part is two of them, its keys and its rows.
+const STEPS_WAITING: usize = 8;
 
 #[derive(Debug, Clone, Default)]
 pub struct Options {

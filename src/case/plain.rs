@@ -103,9 +103,12 @@ impl Page {
     fn new(data: DataPage, rows: Range<u32>) -> ParquetResult<Self> {
         let parts = split_buffer(&data)?;
         let mut present = match data.descriptor.max_def_level {
-            0 => Vec::new(),
+            0 => vec![1; rows.len()],
             _ => HybridRleDecoder::new(parts.def, 1, rows.len()).collect()?,
         };
+        if present.len() < rows.len() {
+            return Err(broken("a page ends before its rows"));
+        }
         // Of nothing there is nothing to be read.
         if data.encoding() != Encoding::Plain && present.iter().any(|level| *level != 0) {
             return Err(broken("a page of texts is no plain one"));

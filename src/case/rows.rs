@@ -30,11 +30,11 @@ pub const EVIDENCE_OWN: [&str; 3] = ["event_time", "source_file", "source_index"
 pub struct Rows {
     places: HashMap<String, usize, FixedState>,
     columns: Vec<Texts>,
-    /// Of all rows of the part.
+    /// Of all rows of the part, where they are of one.
     times: Arc<[i64]>,
     indexes: Arc<[u32]>,
     height: usize,
-    /// Where in the part they are, where columns are coded.
+    /// Where in the part they are.
     places_in_part: Vec<u32>,
 }
 

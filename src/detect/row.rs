@@ -203,7 +203,8 @@ impl<'r> SigmaEvent<'r> {
         hash(self.row.text("recipient_account_id").unwrap_or_default())
     }
 
-    /// Puts events of one moment in an order that is the same on every machine.
+    /// Puts events of one moment in an order that is the same on every machine (where no archive has two members of one
+    /// name, which then are one file).
     pub(super) fn tie(&self) -> u64 {
         hash((self.row.text("source_file").unwrap_or_default(), self.row.index()))
     }
