@@ -11,6 +11,7 @@ use polars_parquet::parquet::page::{DataPage, DictPage, split_buffer};
 use polars_parquet::read::BasicDecompressor;
 use std::collections::HashMap;
 
+/// Codes are unpacked in packs of as many, the last of which may need room beyond the rows.
 const PACK: usize = 32;
 
 /// Code 0 is no value. One value may have several codes.
@@ -294,7 +295,6 @@ impl PartFile {
         let repeats = columns::repeats(name);
         if repeats && !self.is_flag(name) {
             let mut coded = Coded::default();
-            // Codes are unpacked in packs of as many.
             coded.codes.reserve_exact(self.height() + PACK);
             let mut take = || -> PolarsResult<bool> {
                 let mut is_whole = true;

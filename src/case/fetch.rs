@@ -188,8 +188,11 @@ impl<B: From<Vec<u8>>> From<Bytes> for Cursor<B> {
 
 fn bytes(file: &mut File, chunk: &ColumnChunkMetadata) -> PolarsResult<Bytes> {
     let range = chunk.byte_range();
-    let mut bytes = Vec::with_capacity((range.end - range.start) as usize);
+    let length = range.end - range.start;
+    let mut bytes = Vec::with_capacity(length as usize);
     file.seek(SeekFrom::Start(range.start))?;
-    file.take(range.end - range.start).read_to_end(&mut bytes)?;
+    if (file.take(length).read_to_end(&mut bytes)? as u64) < length {
+        return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+    }
     Ok(Bytes(bytes))
 }

@@ -1,11 +1,10 @@
 //! Texts that hardly repeat, of some rows of a part: taken from the plain pages of the file as they come, past those
 //! that hold none of the rows, and past all that is between.
 
-use super::coded::broken;
+use super::coded::{broken, levels};
 use super::fetch::PartFile;
 use polars::prelude::PolarsResult;
 use polars_parquet::parquet::encoding::Encoding;
-use polars_parquet::parquet::encoding::hybrid_rle::HybridRleDecoder;
 use polars_parquet::parquet::error::ParquetResult;
 use polars_parquet::parquet::page::{DataPage, split_buffer};
 use polars_parquet::read::BasicDecompressor;
@@ -102,9 +101,9 @@ impl<'f> Reader<'f> {
 impl Page {
     fn new(data: DataPage, rows: Range<u32>) -> ParquetResult<Self> {
         let parts = split_buffer(&data)?;
-        let mut present = match data.descriptor.max_def_level {
-            0 => vec![1; rows.len()],
-            _ => HybridRleDecoder::new(parts.def, 1, rows.len()).collect()?,
+        let mut present = match levels(&data, parts.def) {
+            Some(levels) => levels.collect()?,
+            None => vec![1; rows.len()],
         };
         if present.len() < rows.len() {
             return Err(broken("a page ends before its rows"));

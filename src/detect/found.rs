@@ -7,7 +7,7 @@ use super::group::Groups;
 use super::look::Archive;
 use super::native::{self, Moments, Watching};
 use super::new_terms::Terms;
-use super::row::{SigmaEvent, hash, hit_of, on_demand};
+use super::row::{SigmaEvent, UNKNOWN, hash, on_demand};
 use super::rules::{Feed, Rules};
 use super::sample::Events;
 use super::windows::{MAX_SIGHTINGS, Names, Place, Sighting};
@@ -117,10 +117,11 @@ impl Found {
     ) {
         let target = batch.target(findings, place.row, event);
         if !rules.suppressions.is_empty() {
-            let hit = hit_of(event.row, batch.text(target));
+            let (time, principal) = (event.row.time(), event.row.text("actor").unwrap_or(UNKNOWN));
+            let text = batch.text(target);
             let is_covered = |s: &Suppression| {
                 let mut metas = batch.of(findings).iter().map(|(meta, _)| &rules.metas()[*meta]);
-                metas.any(|meta| s.covers(&meta.name, hit.principal, hit.target, hit.time))
+                metas.any(|meta| s.covers(&meta.name, principal, text, time))
             };
             if let Some(number) = rules.suppressions.iter().position(is_covered) {
                 self.suppressed[number] += 1;

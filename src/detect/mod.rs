@@ -71,8 +71,17 @@ pub fn find(
     own_accounts: &BTreeSet<String>,
     pool: &rayon::ThreadPool,
 ) -> Result<Detections, case::Error> {
+    in_detail(case, rules, own_accounts, pool, Detail::All)
+}
+
+fn in_detail(
+    case: &Case,
+    rules: &Rules,
+    own_accounts: &BTreeSet<String>,
+    pool: &rayon::ThreadPool,
+    detail: Detail,
+) -> Result<Detections, case::Error> {
     let views = pool.install(|| case.views())?;
-    let detail = Detail::All;
     let archive = Archive { case, own_accounts, views: &views, pool, trail: None, detail };
     let found = find_in(&archive, rules)?;
     Ok(Detections { views, ..found })
@@ -97,10 +106,7 @@ pub fn count(
     own_accounts: &BTreeSet<String>,
     pool: &rayon::ThreadPool,
 ) -> Result<BTreeMap<String, Count>, case::Error> {
-    let views = pool.install(|| case.views())?;
-    let detail = Detail::Counts;
-    let archive = Archive { case, own_accounts, views: &views, pool, trail: None, detail };
-    Ok(counts(&find_in(&archive, rules)?.findings))
+    Ok(counts(&in_detail(case, rules, own_accounts, pool, Detail::Counts)?.findings))
 }
 
 fn counts(findings: &[Finding]) -> BTreeMap<String, Count> {

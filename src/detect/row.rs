@@ -5,7 +5,6 @@
 //! through an array means any of its elements, and of two readings of a dotted name the longer key
 //! wins.
 
-use super::group::Hit;
 use super::json::inside;
 use super::{derived, foreign};
 use crate::case::{ALWAYS, EVIDENCE_COMMON, EVIDENCE_OWN, Row};
@@ -207,22 +206,6 @@ impl<'r> SigmaEvent<'r> {
     /// name, which then are one file).
     pub(super) fn tie(&self) -> u64 {
         hash((self.row.text("source_file").unwrap_or_default(), self.row.index()))
-    }
-}
-
-/// An event as a finding sees it.
-pub(super) fn hit_of<'r>(row: Row<'r>, target: Option<&'r str>) -> Hit<'r> {
-    let text = |column| row.text(column).unwrap_or_default();
-    Hit {
-        time: row.time(),
-        event_name: text("event_name"),
-        service: text("service"),
-        region: text("aws_region"),
-        account: text("recipient_account_id"),
-        principal: row.text("actor").unwrap_or(UNKNOWN),
-        source_ip: text("source_ip_address"),
-        outcome: row.outcome(),
-        target,
     }
 }
 
