@@ -330,8 +330,12 @@ fn compress(page: &[u8]) -> Vec<u8> {
         ));
     }
     ZSTD.with_borrow_mut(|(zstd, out)| {
+        let bound = zstd::zstd_safe::compress_bound(page.len());
+        if out.capacity() < bound {
+            // Not grown: that would copy, and with it touch, room that was hardly used.
+            *out = Vec::with_capacity(bound.next_power_of_two());
+        }
         out.clear();
-        out.reserve(zstd::zstd_safe::compress_bound(page.len()));
         zstd.compress_to_buffer(page, out).expect("there is room for the worst case");
         out.as_slice().to_vec()
     })

@@ -3,15 +3,17 @@
 use super::parser::Fault;
 use super::walk::Value;
 use crate::model::RejectReason;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
 /// By structural: for an opening bracket, the structural that closes it and how many members or
 /// elements stand between. Other places hold what an earlier document left there.
 ///
-/// Cells, because a cursor over one value reads them while the next is being checked.
+/// Cells, because a cursor over one value reads them while the next is being checked. Made when the first is noted:
+/// a plain trail file needs none, and they take nearly as much room as its text.
 #[derive(Default)]
 pub(super) struct Spans {
-    spans: Vec<Cell<Span>>,
+    spans: OnceCell<Vec<Cell<Span>>>,
+    room: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,21 +24,25 @@ struct Span {
 
 impl Spans {
     pub(super) fn make_room(&mut self, structurals: usize) {
-        if self.spans.len() < structurals {
-            self.spans.resize(structurals, Cell::default());
+        if self.room < structurals {
+            *self = Self { spans: OnceCell::new(), room: structurals + structurals / 4 };
         }
     }
 
+    fn at(&self, structural: usize) -> &Cell<Span> {
+        &self.spans.get_or_init(|| vec![Cell::default(); self.room])[structural]
+    }
+
     pub(super) fn close(&self, structural: usize) -> usize {
-        self.spans[structural].get().close as usize
+        self.at(structural).get().close as usize
     }
 
     pub(super) fn count(&self, structural: usize) -> usize {
-        self.spans[structural].get().count as usize
+        self.at(structural).get().count as usize
     }
 
     pub(super) fn capacity(&self) -> usize {
-        self.spans.capacity() * size_of::<Span>()
+        self.spans.get().map_or(0, Vec::capacity) * size_of::<Span>()
     }
 }
 
@@ -182,9 +188,9 @@ impl<'a> Grammar<'a> {
                         break;
                     }
                     (b'}', true) | (b']', false) => {
-                        if let Some(Spans { spans }) = spans {
+                        if let Some(spans) = spans {
                             let span = Span { close: i as u32, count: top.count };
-                            spans[top.structural as usize].set(span);
+                            spans.at(top.structural as usize).set(span);
                         }
                         self.open.pop();
                         i += 1;

@@ -218,6 +218,11 @@ mod libdeflate {
         reason = "libdeflater does not say how much input was used, and wants cleared memory"
     )]
     pub(super) fn gzip(input: &[u8], room: usize, out: &mut Vec<u8>) -> Answer {
+        if out.is_empty() && out.capacity() < room {
+            // Not grown: that would copy what was there. The next file is often a little larger.
+            *out = Vec::new();
+            out.reserve_exact(room.saturating_add(room / 8));
+        }
         out.reserve(room);
         let free = &mut out.spare_capacity_mut()[..room];
         let (mut used, mut made) = (0usize, 0usize);
