@@ -1,6 +1,7 @@
 //! Archives in folders and single files.
 
 use super::{Error, Input, Inputs, Key, KeyKind, Reading, Source, Window, in_order};
+use rayon::prelude::*;
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -12,6 +13,16 @@ pub struct Disk {
     inputs: Inputs,
     /// What names are relative to: the only SOURCE, or nothing.
     root: PathBuf,
+    skipped: u64,
+    digests: u64,
+}
+
+/// What one folder holds.
+#[derive(Default)]
+struct Listed {
+    inputs: Vec<Input>,
+    folders: Vec<PathBuf>,
+    files: u64,
     skipped: u64,
     digests: u64,
 }
@@ -67,30 +78,18 @@ impl Disk {
         }
         std::fs::read_dir(source).map_err(unreachable)?;
         let (mut files, before) = (0u64, found.len());
-        for entry in walkdir::WalkDir::new(source).follow_links(true) {
-            let Ok(entry) = entry else {
-                // A folder or link that cannot be opened: kept as an input, so that reading it
-                // fails by name and the ledger tells.
-                let error = entry.expect_err("just matched");
-                if let Some(path) = error.path() {
-                    found.push(self.input(name_below(source, path, prefix), path, None));
-                }
-                continue;
-            };
-            if !entry.file_type().is_file() {
-                continue;
-            }
-            files += 1;
-            let metadata = entry.metadata().ok();
-            match Key::parse(&entry.path().to_string_lossy()).kind {
-                KeyKind::Events | KeyKind::Candidate => {
-                    let path = entry.path();
-                    found.push(self.input(name_below(source, path, prefix), path, metadata));
-                }
-                kind => {
-                    self.skipped += 1;
-                    self.digests += u64::from(kind == KeyKind::Digest);
-                }
+        // A level at a time, on every thread: to open a folder takes longer than all that is done with what is in it.
+        let mut folders = vec![source.to_owned()];
+        while !folders.is_empty() {
+            let list = |folder: &PathBuf| self.list_folder(folder, (source, prefix));
+            let level: Vec<Listed> = folders.par_iter().map(list).collect();
+            folders.clear();
+            for listed in level {
+                found.extend(listed.inputs);
+                folders.extend(listed.folders);
+                files += listed.files;
+                self.skipped += listed.skipped;
+                self.digests += listed.digests;
             }
         }
         if files == 0 && found.len() == before {
@@ -100,6 +99,51 @@ impl Disk {
             return Err(Error::NoTrailFiles { path: source.to_owned(), files });
         }
         Ok(())
+    }
+
+    /// What is in one folder below `source`.
+    fn list_folder(&self, folder: &Path, (source, prefix): (&Path, &str)) -> Listed {
+        let mut listed = Listed::default();
+        let input =
+            |path: &Path, metadata| self.input(name_below(source, path, prefix), path, metadata);
+        // What cannot be opened is kept as an input, so that reading it fails by name and the ledger tells.
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            listed.inputs.push(input(folder, None));
+            return listed;
+        };
+        for entry in entries {
+            let Ok(entry) = entry else {
+                listed.inputs.push(input(folder, None));
+                break;
+            };
+            let (path, kind) = (entry.path(), entry.file_type().ok());
+            if kind.is_some_and(|kind| kind.is_dir()) {
+                listed.folders.push(path);
+                continue;
+            }
+            let is_link = kind.is_some_and(|kind| kind.is_symlink());
+            let metadata = if is_link { std::fs::metadata(&path) } else { entry.metadata() };
+            match metadata {
+                Ok(metadata) if metadata.is_file() => {
+                    listed.files += 1;
+                    match Key::parse(&path.to_string_lossy()).kind {
+                        KeyKind::Events | KeyKind::Candidate => {
+                            listed.inputs.push(input(&path, Some(metadata)));
+                        }
+                        kind => {
+                            listed.skipped += 1;
+                            listed.digests += u64::from(kind == KeyKind::Digest);
+                        }
+                    }
+                }
+                Ok(metadata) if metadata.is_dir() && !leads_back(&path, source) => {
+                    listed.folders.push(path);
+                }
+                Ok(metadata) if !metadata.is_dir() => {}
+                Ok(_) | Err(_) => listed.inputs.push(input(&path, None)),
+            }
+        }
+        listed
     }
 
     fn input(&self, name: String, path: &Path, metadata: Option<Metadata>) -> Input {
@@ -121,6 +165,13 @@ fn tell_apart(inputs: &mut [Input]) {
             same = 1;
         }
     }
+}
+
+/// Whether a link is to a folder that it was reached through.
+fn leads_back(link: &Path, source: &Path) -> bool {
+    let target = link.canonicalize().ok();
+    let mut above = link.ancestors().skip(1).take_while(|folder| folder.starts_with(source));
+    above.any(|folder| folder.canonicalize().ok() == target)
 }
 
 fn name_below(source: &Path, path: &Path, prefix: &str) -> String {
@@ -167,5 +218,49 @@ impl Source for Disk {
         window: Window,
     ) -> Box<dyn Reading + 'a> {
         in_order(self, inputs, todo, window)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn folders_are_listed_alike_on_any_number_of_threads_and_links_are_followed_but_not_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let [root, other] = ["root", "other"].map(|name| dir.path().join(name));
+        for folder in ["2024/05/03", "2024/05/04", "empty"] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        std::fs::create_dir(&other).unwrap();
+        let files = ["2024/05/03/b.json", "2024/05/03/a.json", "2024/05/04/c.json", "read.png"];
+        for file in files.map(|name| root.join(name)).iter().chain([&other.join("d.json")]) {
+            std::fs::write(file, "{}").unwrap();
+        }
+        symlink("../..", root.join("2024/05/back")).unwrap();
+        symlink(&root, other.join("round")).unwrap();
+        symlink(&other, root.join("linked")).unwrap();
+        symlink("2024/05/03/a.json", root.join("again.json")).unwrap();
+        symlink("nowhere", root.join("gone.json")).unwrap();
+
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let disk = pool.install(|| Disk::list(std::slice::from_ref(&root))).unwrap();
+            let listed: Vec<_> = disk.inputs().iter().map(|i| (i.name, i.bytes)).collect();
+            // Without a size, and no file: what cannot be read.
+            let expected = [
+                ("2024/05/03/a.json", 2),
+                ("2024/05/03/b.json", 2),
+                ("2024/05/04/c.json", 2),
+                ("2024/05/back", 0),
+                ("again.json", 2),
+                ("gone.json", 0),
+                ("linked/d.json", 2),
+                ("linked/round", 0),
+            ];
+            assert_eq!(listed, expected.map(|(name, bytes)| (name.to_owned(), bytes)));
+            assert_eq!(disk.skipped(), 1);
+        }
     }
 }

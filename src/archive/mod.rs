@@ -75,7 +75,7 @@ pub fn stamp_of(text: &str) -> i64 {
 
 /// A listed archive. Inputs are sorted by name, so equal archives are read alike; no two have the
 /// same name.
-pub trait Source: Sync {
+pub trait Source: Send + Sync {
     fn inputs(&self) -> &Inputs;
 
     /// Hands the inputs over, to be merged with those of other sources. What else the source is

@@ -35,7 +35,7 @@ pub(super) fn dry_run(
     ui: &ui::Ui,
 ) -> Result<Exit, Failure> {
     let listing = ui.step("listing files");
-    let source = open(&input.sources, options)?;
+    let source = pool.install(|| open(&input.sources, options))?;
     drop(listing);
     if stage == args::Stage::Plan {
         let (plan, _) = case::plan(&*source, &options.selection);
@@ -74,7 +74,7 @@ pub(super) fn read(
     let begun = case::selection(case).filter(|begun| !input.fresh && *begun == options.selection);
     options.selection = begun.unwrap_or(options.selection);
     let listing = ui.step("listing files");
-    let source = open(&input.sources, &options)?;
+    let source = pool.install(|| open(&input.sources, &options))?;
     drop(listing);
     for note in source.notes() {
         ui.note(note);
