@@ -282,7 +282,23 @@ fn a_large_file_makes_many_parts_and_killed_in_its_middle_leaves_nothing_behind(
     assert_equal(&content_of(SOME, &case), &whole, "killed within a file");
 }
 
-/// A limit on the size of files fails a write as a full disk does, and needs no rights.
+/// An ingest that may write no file larger than so many bytes: that fails as a full disk does, and needs no rights.
+#[cfg(unix)]
+fn ingest_with_a_full_disk(dir: &Path, bytes: usize) -> String {
+    let program = env!("CARGO_BIN_EXE_trailinsight");
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec {program} \"$@\"", bytes / 512);
+    let output = Command::new("sh")
+        .args(["-c", &script, "sh", "ingest", "archive", "--case", "case"])
+        .args(SMALL)
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("free some space"), "{said}");
+    said
+}
+
 #[cfg(unix)]
 #[test]
 fn a_full_disk_ends_with_4_and_the_case_opens_and_goes_on() {
@@ -293,17 +309,11 @@ fn a_full_disk_ends_with_4_and_the_case_opens_and_goes_on() {
     put(&first, "trail.json", &[event(1, 0)]);
     ended_well(&run(dir.path()).args(["ingest", "first", "--case", "case"]).output().unwrap());
     fs::rename(first.join("trail.json"), dir.path().join("archive/trail.json")).unwrap();
-    let program = env!("CARGO_BIN_EXE_trailinsight");
-    let script = format!("trap '' XFSZ; ulimit -f 80; exec {program} \"$@\"");
-    let output = Command::new("sh")
-        .args(["-c", &script, "sh", "ingest", "archive", "--case", "case"])
-        .args(SMALL)
-        .current_dir(dir.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(4), "{said}");
-    assert!(said.contains("case/") && said.contains("free some space"), "{said}");
+    // Smaller than any full part, larger than its keys.
+    let said = ingest_with_a_full_disk(dir.path(), 40 << 10);
+    assert!(said.contains("case/events/part-0000"), "{said}");
+    let begun = fs::read_dir(dir.path().join("case/keys")).unwrap().count();
+    assert!(begun <= 3, "{begun}: one that was there, and one of each worker");
 
     assert_eq!(content(&dir.path().join("case")).0.len(), 1, "the last manifest stands");
     let again = run(dir.path()).args(["ingest", "archive", "--case", "case"]).output().unwrap();
@@ -313,5 +323,45 @@ fn a_full_disk_ends_with_4_and_the_case_opens_and_goes_on() {
     let whole = dir.path().join("whole");
     ingest(&dir.path().join("archive"), &whole).unwrap();
     let (case, whole) = (content_of(SOME, &dir.path().join("case")), content_of(SOME, &whole));
+    assert_equal(&case, &whole, "after a full disk");
+}
+
+/// Parts go on being written while the journal cannot be: what it said before stays true, and no more is said.
+#[cfg(unix)]
+#[test]
+fn a_journal_that_cannot_be_written_stops_the_workers_and_keeps_what_it_said() {
+    // Larger than any part; a line of the journal has hundreds of files.
+    const LIMIT: usize = 256 << 10;
+    let dir = tempfile::tempdir().unwrap();
+    let archive = dir.path().join("archive");
+    Corpus::new(Recipe::new(Shape::ManyTiny, 12_000, 6_000)).write(&archive).unwrap();
+    let output =
+        run(dir.path()).args(["ingest", "archive", "--case", "whole"]).args(SMALL).output();
+    ended_well(&output.unwrap());
+    let whole = dir.path().join("whole");
+    let in_whole = Case::open(&whole).unwrap().manifest.parts.len();
+
+    let said = ingest_with_a_full_disk(dir.path(), LIMIT);
+    assert!(said.contains("case/journal.ndjson"), "{said}");
+    let case = dir.path().join("case");
+    let journal = fs::read_to_string(case.join("journal.ndjson")).unwrap();
+    assert!(journal.ends_with('\n') && journal.len() <= LIMIT, "{} bytes", journal.len());
+    let lines = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let told: Vec<Value> = lines
+        .flat_map(|line| line["read"]["parts"].as_array().cloned().unwrap_or_default())
+        .collect();
+    assert!(!told.is_empty(), "nothing was told before: the test shows nothing");
+    for part in told.iter().map(|part| part["name"].as_str().unwrap()) {
+        assert!(case.join("keys").join(part).is_file(), "{part}");
+        assert!(case.join(format!("events/{part}.parquet")).is_file(), "{part}");
+    }
+    let begun = fs::read_dir(case.join("keys")).unwrap().count();
+    assert!(begun < in_whole, "{begun} of {in_whole} parts were begun, {} told", told.len());
+
+    let again = run(dir.path()).args(["ingest", "archive", "--case", "case"]).output().unwrap();
+    ended_well(&again);
+    let said = String::from_utf8_lossy(&again.stderr);
+    assert!(said.contains("of 6,000 files are already in the case"), "{said}");
+    let (case, whole) = (content_of(SOME, &case), content_of(SOME, &whole));
     assert_equal(&case, &whole, "after a full disk");
 }
