@@ -92,7 +92,7 @@ impl Aggregated {
         columns.push((RECORD, Column::Pages(done.records.take())));
         columns.push((PLACE[0], Column::Pages(pages::of_dict(&done.files))));
         columns.push((PLACE[1], Column::Index(done.indexes)));
-        Taken { rows, columns }
+        Taken { rows, columns, has_plain_identities: false }
     }
 }
 

@@ -104,7 +104,7 @@ impl Builder {
     pub(super) fn take(&mut self) -> Taken {
         let rows = self.rows();
         let mut columns = vec![("event_time", Column::Time(refill(&mut self.times)))];
-        self.derived(&mut columns);
+        let has_plain_identities = self.derived(&mut columns);
         for (dict, (name, _)) in self.dicts.iter_mut().zip(&DICTS) {
             columns.push((name, Column::Pages(pages::of_dict(dict))));
             dict.clear();
@@ -121,10 +121,11 @@ impl Builder {
         columns.push(("source_index", Column::Index(refill(&mut self.indexes))));
         self.files.clear();
         self.failed_login.clear();
-        Taken { rows, columns }
+        Taken { rows, columns, has_plain_identities }
     }
 
-    fn derived(&self, out: &mut Vec<(&'static str, Column)>) {
+    /// Adds these columns; whether identities are plain.
+    fn derived(&self, out: &mut Vec<(&'static str, Column)>) -> bool {
         let mut push = |name, dict: &Dict| out.push((name, Column::Pages(pages::of_dict(dict))));
         let text = |f: fn(&str) -> String| move |v: Option<&[u8]>| v.map(|v| f(&lossy(v)));
         let [name, source, ip, agent] =
@@ -135,19 +136,22 @@ impl Builder {
         let kind = |v: Option<&[u8]>| derive::ip_kind(&v.map(lossy).unwrap_or_default()).as_str();
         push("ip_kind", &ip.derive(|v| Some(kind(v))));
         push("user_agent_family", &agent.derive(text(|u| derive::user_agent_family(u).to_owned())));
-        self.identities(&mut push);
+        let has_plain_identities = self.identities(&mut push);
         let delivery: Vec<bool> =
             ip.values.iter().map(|v| derive::is_log_delivery(&lossy(v))).collect();
         let delivery = ip.codes.iter().map(|&c| Some(c != NULL && delivery[c as usize]));
         out.push(("log_delivery", Column::Flag(delivery.collect())));
+        has_plain_identities
     }
 
-    /// Columns of `userIdentity`, which is read once for every distinct text of it.
-    fn identities(&self, push: &mut impl FnMut(&'static str, &Dict)) {
+    /// Columns of `userIdentity`, which is read once for every distinct text of it; whether all are plain.
+    fn identities(&self, push: &mut impl FnMut(&'static str, &Dict)) -> bool {
         let identity = &self.dicts[USER_IDENTITY];
         let mut of_value: [Dict; identity::NAMES.len()] = Default::default();
+        let mut are_plain = true;
         for raw in identity.values.iter() {
             let read = Identity::read(raw);
+            are_plain &= read.is_plain;
             for (i, column) in of_value.iter_mut().enumerate() {
                 column.push(read.column(i).as_deref().map(str::as_bytes));
             }
@@ -164,6 +168,7 @@ impl Builder {
             column.values = values;
             push(name, &column);
         }
+        are_plain
     }
 
     fn outcomes(&self) -> Dict {
@@ -200,4 +205,6 @@ pub(super) fn lossy(value: &[u8]) -> String {
 pub(super) struct Taken {
     pub(super) rows: usize,
     pub(super) columns: Vec<(&'static str, Column)>,
+    /// Fields of identities that have no value in their column are not there.
+    pub(super) has_plain_identities: bool,
 }

@@ -1,6 +1,7 @@
 //! A column of one part as codes of its distinct values: what stands in the dictionary pages of the file, as it is,
 //! so that nothing is looked up or copied per row.
 
+use super::chunk::Chunk;
 use super::fetch::PartFile;
 use super::{Error, columns};
 use polars::prelude::*;
@@ -8,7 +9,6 @@ use polars_parquet::parquet::encoding::Encoding;
 use polars_parquet::parquet::encoding::hybrid_rle::{HybridRleChunk, HybridRleDecoder};
 use polars_parquet::parquet::error::{ParquetError, ParquetResult};
 use polars_parquet::parquet::page::{DataPage, DictPage, split_buffer};
-use polars_parquet::read::BasicDecompressor;
 use std::collections::HashMap;
 
 /// Codes are unpacked in packs of as many, the last of which may need room beyond the rows.
@@ -66,18 +66,18 @@ impl Coded {
     }
 
     /// Takes over the pages of a group of rows; false when they are no dictionary, which leaves half of them here.
-    fn take(&mut self, pages: &mut BasicDecompressor) -> ParquetResult<bool> {
+    fn take(&mut self, pages: &mut Chunk) -> ParquetResult<bool> {
         let first = self.distinct() as u32;
-        if let Some(dictionary) = pages.read_dict_page()? {
+        if let Some(dictionary) = pages.dictionary()? {
             self.take_values(dictionary)?;
         }
         let mut values = Vec::new();
-        while let Some(page) = pages.next() {
-            let page = page?.decompress(pages)?;
+        while let Some(page) = pages.next()? {
+            let page = pages.unpack(page)?;
             if !self.take_codes(&page, first, &mut values)? {
                 return Ok(false);
             }
-            pages.reuse_page_buffer(page);
+            pages.reuse(page);
         }
         Ok(true)
     }
@@ -157,10 +157,10 @@ impl Coded {
     }
 
     /// One code for any value: which it is nobody asks.
-    fn take_presence(&mut self, pages: &mut BasicDecompressor) -> ParquetResult<()> {
-        pages.read_dict_page()?;
-        while let Some(page) = pages.next() {
-            let page = page?.decompress(pages)?;
+    fn take_presence(&mut self, pages: &mut Chunk) -> ParquetResult<()> {
+        pages.dictionary()?;
+        while let Some(page) = pages.next()? {
+            let page = pages.unpack(page)?;
             let end = self.codes.len() + page.num_values();
             match levels(&page, split_buffer(&page)?.def) {
                 Some(levels) => unpack(levels, &mut self.codes)?,
@@ -169,7 +169,7 @@ impl Coded {
             if self.codes.len() < end {
                 return Err(broken("a page ends before its rows"));
             }
-            pages.reuse_page_buffer(page);
+            pages.reuse(page);
         }
         Ok(())
     }
@@ -231,13 +231,12 @@ pub(super) fn count(levels: HybridRleDecoder<'_>) -> ParquetResult<usize> {
 
 /// Codes for places in a dictionary of this many values.
 fn number(places: &mut [u32], first: u32, known: u32) -> ParquetResult<()> {
-    if places.iter().fold(0, |most, place| most.max(*place)) >= known {
-        return Err(broken("a page holds codes that its dictionary has not"));
-    }
+    let mut is_beyond = false;
     for place in places {
-        *place += first;
+        is_beyond |= *place >= known;
+        *place = place.wrapping_add(first);
     }
-    Ok(())
+    if is_beyond { Err(broken("a page holds codes that its dictionary has not")) } else { Ok(()) }
 }
 
 /// Puts values where rows have one, and 0 between.

@@ -1,8 +1,9 @@
 //! Columns of one part, for all of its rows or for some: pages that hold none of them are not unpacked.
 
+use super::chunk::Chunk;
 use super::coded::Coded;
 use super::walk::Walk;
-use super::{Error, Rows};
+use super::{Error, Rows, part};
 use polars::prelude::*;
 use polars_arrow::array::new_empty_array;
 use polars_arrow::bitmap::Bitmap;
@@ -14,7 +15,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Rows of a part (rising), by column.
@@ -22,7 +23,7 @@ pub type Wanted = BTreeMap<&'static str, Vec<u32>>;
 
 /// A part that was opened.
 pub struct PartFile {
-    path: PathBuf,
+    file: File,
     metadata: FileMetadata,
     schema: ArrowSchema,
     /// Columns that were asked for.
@@ -33,10 +34,9 @@ pub struct PartFile {
 impl PartFile {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let file = File::open(path).map_err(Error::io("open", path))?;
-        let metadata = read_metadata(&mut BufReader::new(file)).map_err(Error::table("read"))?;
+        let metadata = read_metadata(&mut BufReader::new(&file)).map_err(Error::table("read"))?;
         let schema = infer_schema(&metadata).map_err(Error::table("read"))?;
-        let path = path.to_owned();
-        Ok(Self { path, metadata, schema, coded: RefCell::default(), times: OnceCell::new() })
+        Ok(Self { file, metadata, schema, coded: RefCell::default(), times: OnceCell::new() })
     }
 
     #[must_use]
@@ -77,6 +77,13 @@ impl PartFile {
         Ok(walk.rows)
     }
 
+    /// Whether fields of identities that have no value in their column are not there at all. Of parts that other
+    /// programs wrote, nobody knows.
+    #[must_use]
+    pub fn has_plain_identities(&self) -> bool {
+        self.metadata.key_value_metadata().iter().flatten().any(|entry| *entry == part::plain())
+    }
+
     pub(super) fn is_text(&self, name: &str) -> bool {
         use ArrowDataType::{LargeUtf8, Utf8, Utf8View};
         let dtype = self.schema.get(name).map(|field| &field.dtype);
@@ -95,8 +102,7 @@ impl PartFile {
         &self,
         names: impl IntoIterator<Item = &'n str>,
     ) -> Result<Vec<Column>, Error> {
-        let mut file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
-        names.into_iter().map(|name| self.column(&mut file, name, None)).collect()
+        names.into_iter().map(|name| self.column(name, None)).collect()
     }
 
     /// One column of the rows in `rows` (rising, all below the height).
@@ -108,12 +114,11 @@ impl PartFile {
         for row in rows {
             mask[*row as usize] = true;
         }
-        let mut file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
-        self.column(&mut file, name, Some(&Bitmap::from(mask)))
+        self.column(name, Some(&Bitmap::from(mask)))
     }
 
-    fn column(&self, file: &mut File, name: &str, rows: Option<&Bitmap>) -> Result<Column, Error> {
-        let mut read = || -> PolarsResult<Column> {
+    fn column(&self, name: &str, rows: Option<&Bitmap>) -> Result<Column, Error> {
+        let read = || -> PolarsResult<Column> {
             let field = self.field(name)?;
             let mut arrays = Vec::new();
             let mut first = 0;
@@ -121,9 +126,9 @@ impl PartFile {
                 let height = group.num_rows();
                 let mask = rows.map(|rows| rows.clone().sliced(first, height));
                 first += height;
-                let (pages, chunk) = pages(file, name, group)?;
+                let (pages, chunk) = pages(&self.file, name, group)?;
                 let (of_group, _) = column_iter_to_arrays(
-                    vec![pages],
+                    vec![BasicDecompressor::new(pages, Vec::new())],
                     vec![&chunk.descriptor().descriptor.primitive_type],
                     field.clone(),
                     mask.map(Filter::Mask),
@@ -147,17 +152,17 @@ impl PartFile {
     }
 
     /// The pages of a column in one group of rows.
-    pub(super) fn group(&self, number: usize, name: &str) -> PolarsResult<BasicDecompressor> {
+    pub(super) fn group(&self, number: usize, name: &str) -> PolarsResult<Chunk> {
         let group = self.metadata.row_groups.get(number);
         let group = group.ok_or_else(|| polars_err!(ComputeError: "{name} has too few rows"))?;
-        Ok(pages(&mut File::open(&self.path)?, name, group)?.0)
+        Ok(Chunk::new(pages(&self.file, name, group)?.0))
     }
 
     /// The pages of a column, by group of rows.
     pub(super) fn each_group(
         &self,
         name: &str,
-        mut take: impl FnMut(&mut BasicDecompressor) -> PolarsResult<()>,
+        mut take: impl FnMut(&mut Chunk) -> PolarsResult<()>,
     ) -> PolarsResult<()> {
         for number in 0..self.metadata.row_groups.len() {
             take(&mut self.group(number, name)?)?;
@@ -167,14 +172,14 @@ impl PartFile {
 }
 
 fn pages<'g>(
-    file: &mut File,
+    file: &File,
     name: &str,
     group: &'g RowGroupMetadata,
-) -> PolarsResult<(BasicDecompressor, &'g ColumnChunkMetadata)> {
+) -> PolarsResult<(PageReader, &'g ColumnChunkMetadata)> {
     let chunk = group.columns_under_root_iter(name).and_then(|mut c| c.next());
     let chunk = chunk.ok_or_else(|| polars_err!(ColumnNotFound: "{name}"))?;
     let pages = PageReader::new(bytes(file, chunk)?.into(), chunk, Vec::new(), usize::MAX);
-    Ok((BasicDecompressor::new(pages, Vec::new()), chunk))
+    Ok((pages, chunk))
 }
 
 /// Helps the reader of pages to its own type of cursor.
@@ -186,7 +191,7 @@ impl<B: From<Vec<u8>>> From<Bytes> for Cursor<B> {
     }
 }
 
-fn bytes(file: &mut File, chunk: &ColumnChunkMetadata) -> PolarsResult<Bytes> {
+fn bytes(mut file: &File, chunk: &ColumnChunkMetadata) -> PolarsResult<Bytes> {
     let range = chunk.byte_range();
     let length = range.end - range.start;
     let mut bytes = Vec::with_capacity(length as usize);

@@ -77,20 +77,23 @@ pub(super) const NAMES: [&str; FIELDS.len() + 2] = {
 };
 
 /// What the program makes of one identity.
-#[derive(Default)]
 pub(super) struct Identity<'a> {
     fields: [Option<Cow<'a, str>>; FIELDS.len()],
+    /// A field that was not taken is not there, in whatever way it is looked for.
+    pub(super) is_plain: bool,
 }
 
 impl<'a> Identity<'a> {
     /// Never fails: an identity that is no object has no fields and is of kind `unknown`.
     pub(super) fn read(raw: &'a [u8]) -> Self {
-        let mut identity = Self::default();
+        let mut identity = Self { fields: Default::default(), is_plain: true };
         // It was UTF-8 when it was decoded: seen once more as a whole, which is faster than string by string.
         let text = std::str::from_utf8(raw).unwrap_or_default();
         let mut json = serde_json::Deserializer::from_str(text);
+        let Self { fields, is_plain } = &mut identity;
         // The text was parsed before; what only this reader refuses leaves the fields so far.
-        let _ = Walk { fields: &mut identity.fields, place: Top }.deserialize(&mut json);
+        let read = Walk { fields, is_plain, place: Top }.deserialize(&mut json);
+        identity.is_plain &= read.is_ok();
         identity
     }
 
@@ -161,6 +164,7 @@ impl<'a> Identity<'a> {
 /// Reads one object into the fields, and the objects within that matter.
 struct Walk<'f, 'a> {
     fields: &'f mut [Option<Cow<'a, str>>; FIELDS.len()],
+    is_plain: &'f mut bool,
     place: Place,
 }
 
@@ -179,14 +183,18 @@ impl<'a> Visitor<'a> for Walk<'_, 'a> {
         f.write_str("an identity")
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<Key<'a>>()? {
             // Tables that know no case give everything back in lower case.
             let is = |k: &str| key.0.eq_ignore_ascii_case(k);
+            // It may be a path.
+            *self.is_plain &= !key.0.contains('.');
             if let Some((.., place)) = INTO.iter().find(|(p, k, _)| *p == self.place && is(k)) {
-                map.next_value_seed(Walk { fields: self.fields, place: *place })?;
+                let Walk { fields, is_plain, .. } = &mut self;
+                map.next_value_seed(Walk { fields, is_plain, place: *place })?;
             } else if let Some(i) = FIELDS.iter().position(|(_, p, k)| *p == self.place && is(k)) {
                 self.fields[i] = map.next_value_seed(Scalar)?;
+                *self.is_plain &= self.fields[i].is_some();
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -195,6 +203,8 @@ impl<'a> Visitor<'a> for Walk<'_, 'a> {
     }
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<(), A::Error> {
+        // A path goes on in any element.
+        *self.is_plain = false;
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(())
     }
@@ -297,6 +307,26 @@ fn role_of_session(arn: Cow<'_, str>) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_in_no_column_but_may_be_found_is_told() {
+        for (raw, is_plain) in [
+            (r#"{"type":"Root","sessionContext":{"attributes":{}},"unknown":[1]}"#, true),
+            (r#"{"sessionContext":{"attributes":{"mfaAuthenticated":true}}}"#, true),
+            ("null", true),
+            (r#""text""#, true),
+            (r#"{"type":null}"#, false),
+            (r#"{"type":{"a":"b"}}"#, false),
+            (r#"{"type":["Root"]}"#, false),
+            (r#"{"sessionContext":[{"sourceIdentity":"a"}]}"#, false),
+            (r#"{"sessionContext.sourceIdentity":"a"}"#, false),
+            (r#"{"sessionContext":{"sessionIssuer.type":"Role"}}"#, false),
+            (r#"[{"type":"Root"}]"#, false),
+            (r#"{"type":"Root""#, false),
+        ] {
+            assert_eq!(Identity::read(raw.as_bytes()).is_plain, is_plain, "{raw}");
+        }
+    }
 
     #[test]
     fn the_actor_is_the_same_in_every_session() {

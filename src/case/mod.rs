@@ -5,6 +5,7 @@
 
 mod aggregated;
 mod builder;
+mod chunk;
 mod coded;
 mod columns;
 mod commit;
@@ -48,7 +49,7 @@ pub use journal::selection;
 pub use manifest::{Manifest, Part};
 pub use query::{Answer, Batch, Cell, QueryError};
 pub use record::{columns as record_columns, print as print_record};
-pub use rows::{ALWAYS, EVIDENCE_COMMON, EVIDENCE_OWN, Row, Rows};
+pub use rows::{ALWAYS, ColumnAt, EVIDENCE_COMMON, EVIDENCE_OWN, Row, Rows};
 pub use scan::Case;
 pub use views::Views;
 pub use walk::Walk;

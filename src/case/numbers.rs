@@ -40,9 +40,9 @@ impl PartFile {
     ) -> Result<Vec<T>, Error> {
         let (mut numbers, mut is_plain) = (Vec::with_capacity(self.height()), true);
         let read = self.each_group(name, |pages| {
-            is_plain &= pages.read_dict_page()?.is_none();
-            while is_plain && let Some(page) = pages.next() {
-                let page = page?.decompress(pages)?;
+            is_plain &= pages.dictionary()?.is_none();
+            while is_plain && let Some(page) = pages.next()? {
+                let page = pages.unpack(page)?;
                 let (parts, rows) = (split_buffer(&page)?, page.num_values());
                 let (values, rest) = parts.values.as_chunks();
                 is_plain = page.encoding() == Encoding::Plain
@@ -50,7 +50,7 @@ impl PartFile {
                     && values.len() == rows
                     && rest.is_empty();
                 numbers.extend(values.iter().map(|value| of(*value)));
-                pages.reuse_page_buffer(page);
+                pages.reuse(page);
             }
             Ok(())
         });

@@ -4,14 +4,14 @@
 //! the file, dictionary or not, so that every engine (and SQL's LIKE) sees strings.
 
 use super::Error;
-use super::builder::Column;
+use super::builder::{Column, Taken};
 use super::pages::{Finished, PAGE_BYTES, compression};
 use polars::error::{PolarsError, PolarsResult};
 use polars_arrow::array::{Array, BooleanArray, PrimitiveArray};
 use polars_arrow::datatypes::{ArrowDataType, ArrowSchema, Field, TimeUnit};
 use polars_parquet::write::{
-    Compressor, DynIter, DynStreamingIterator, Encoding, FileWriter, StatisticsOptions, Version,
-    WriteOptions, array_to_columns, to_parquet_type,
+    Compressor, DynIter, DynStreamingIterator, Encoding, FileWriter, KeyValue, StatisticsOptions,
+    Version, WriteOptions, array_to_columns, schema_to_metadata_key, to_parquet_type,
 };
 use std::fs::File;
 use std::io::{self, Write};
@@ -53,23 +53,29 @@ fn options() -> WriteOptions {
     }
 }
 
-/// Writes `columns` (all of `rows` rows) as one row group to `path`. Not on disk before it is synced.
-pub(super) fn write(
-    path: &Path,
-    rows: usize,
-    columns: Vec<(&'static str, Column)>,
-) -> Result<File, Error> {
+/// How the metadata of a file says that [`Taken::has_plain_identities`].
+pub(super) fn plain() -> KeyValue {
+    KeyValue { key: "trailinsight.identities".to_owned(), value: Some("plain".to_owned()) }
+}
+
+/// Writes columns as one row group to `path`. Not on disk before it is synced.
+pub(super) fn write(path: &Path, taken: Taken) -> Result<File, Error> {
     let file = File::create(path).map_err(Error::io("create", path))?;
     let mut blocks = Blocks { file, block: Vec::with_capacity(BLOCK_BYTES) };
-    encode(&mut blocks, rows, columns).map_err(Error::unwritten(path))?;
+    encode(&mut blocks, taken).map_err(Error::unwritten(path))?;
     blocks.flush().map_err(Error::io("write", path))?;
     Ok(blocks.file)
 }
 
-fn encode(out: &mut Blocks, rows: usize, columns: Vec<(&'static str, Column)>) -> PolarsResult<()> {
+fn encode(out: &mut Blocks, taken: Taken) -> PolarsResult<()> {
+    let Taken { rows, columns, has_plain_identities } = taken;
     let options = options();
     let fields: Vec<Field> = columns.iter().map(|(name, column)| field(name, column)).collect();
     let schema = fields.iter().map(|f| (f.name.clone(), f.clone())).collect::<ArrowSchema>();
+    let mut metadata = vec![schema_to_metadata_key(&schema)];
+    if has_plain_identities {
+        metadata.push(plain());
+    }
     let mut writer = FileWriter::try_new(out, schema, options)?;
     let pages = columns.into_iter().zip(fields).map(move |((_, column), field)| {
         let array = match column {
@@ -92,7 +98,7 @@ fn encode(out: &mut Blocks, rows: usize, columns: Vec<(&'static str, Column)>) -
         Ok(DynStreamingIterator::new(compressed))
     });
     writer.write(rows as u64, DynIter::new(pages))?;
-    writer.end(None)?;
+    writer.end(Some(metadata))?;
     Ok(())
 }
 

@@ -1,13 +1,13 @@
 //! Texts that hardly repeat, of some rows of a part: taken from the plain pages of the file as they come, past those
 //! that hold none of the rows, and past all that is between.
 
+use super::chunk::Chunk;
 use super::coded::{broken, levels};
 use super::fetch::PartFile;
 use polars::prelude::PolarsResult;
 use polars_parquet::parquet::encoding::Encoding;
 use polars_parquet::parquet::error::ParquetResult;
 use polars_parquet::parquet::page::{DataPage, split_buffer};
-use polars_parquet::read::BasicDecompressor;
 use std::ops::Range;
 
 /// By the numbers of a table's rows, as far as they are of the stretch in hand.
@@ -45,7 +45,7 @@ pub(super) struct Reader<'f> {
     name: &'static str,
     /// Row groups that were begun.
     groups: usize,
-    pages: Option<BasicDecompressor>,
+    pages: Option<Chunk>,
     page: Option<Page>,
     /// The row at which the next page begins.
     next: u32,
@@ -83,16 +83,16 @@ impl<'f> Reader<'f> {
             return Ok(());
         };
         if let Some(page) = self.page.take() {
-            pages.reuse_page_buffer(page.data);
+            pages.reuse(page.data);
         }
-        let Some(page) = pages.next().transpose()? else {
+        let Some(page) = pages.next()? else {
             self.pages = None;
             return Ok(());
         };
         let rows = self.next..self.next + page.num_values() as u32;
         self.next = rows.end;
         if rows.end > row {
-            self.page = Some(Page::new(page.decompress(pages)?, rows)?);
+            self.page = Some(Page::new(pages.unpack(page)?, rows)?);
         }
         Ok(())
     }

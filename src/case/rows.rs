@@ -130,13 +130,25 @@ impl Rows {
     }
 
     fn column(&self, name: &str) -> Option<&Texts> {
-        Some(&self.columns[*self.places.get(name)?])
+        Some(&self.columns[self.place(name)?.0])
+    }
+
+    /// Where a column is, for those who ask for it row by row.
+    #[must_use]
+    pub fn place(&self, name: &str) -> Option<ColumnAt> {
+        self.places.get(name).map(|place| ColumnAt(*place))
     }
 
     /// Where in the part they are; nothing when they are of no part.
     #[must_use]
     pub fn places(&self) -> &[u32] {
         &self.places_in_part
+    }
+
+    /// Of all rows of the part.
+    #[must_use]
+    pub fn times(&self) -> &Arc<[i64]> {
+        &self.times
     }
 
     /// A column of codes, of all rows of the part.
@@ -154,6 +166,10 @@ impl Rows {
     }
 }
 
+/// Place of a column in [`Rows`].
+#[derive(Debug, Clone, Copy)]
+pub struct ColumnAt(usize);
+
 /// One event.
 #[derive(Clone, Copy)]
 pub struct Row<'r> {
@@ -164,7 +180,12 @@ pub struct Row<'r> {
 impl<'r> Row<'r> {
     #[must_use]
     pub fn text(self, column: &str) -> Option<&'r str> {
-        match self.rows.column(column)? {
+        self.text_at(self.rows.place(column)?)
+    }
+
+    #[must_use]
+    pub fn text_at(self, column: ColumnAt) -> Option<&'r str> {
+        match &self.rows.columns[column.0] {
             Texts::Text(texts) => texts.get(self.number),
             Texts::Plain(plain) => plain.get(self.number),
             Texts::Coded(coded) => coded.at(self.rows.places_in_part[self.number]),

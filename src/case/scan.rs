@@ -4,8 +4,9 @@ use super::fetch::PartFile;
 use super::journal::{self, Table};
 use super::lock::Lock;
 use super::manifest::Manifest;
-use super::{Error, folder};
+use super::{Error, folder, part};
 use crate::model::Timestamp;
+use polars::io::parquet::write::KeyValueMetadata;
 use polars::prelude::*;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -110,12 +111,13 @@ pub(super) fn read_part(path: &Path) -> Result<DataFrame, Error> {
     ParquetReader::new(file).finish().map_err(Error::table("read"))
 }
 
-/// Writes a part from a table; it is on disk when this returns.
-pub(super) fn write_part(path: &Path, rows: &mut DataFrame) -> Result<(), Error> {
+/// Writes a part from a table; it is on disk when this returns. `are_plain`: [`PartFile::has_plain_identities`].
+pub(super) fn write_part(path: &Path, rows: &mut DataFrame, are_plain: bool) -> Result<(), Error> {
     let file = File::create(path).map_err(Error::io("create", path))?;
     let level = polars_parquet::write::ZstdLevel::try_new(1).expect("1 is a zstd level");
     ParquetWriter::new(std::io::BufWriter::new(&file))
         .with_compression(ParquetCompression::Zstd(Some(level)))
+        .with_key_value_metadata(are_plain.then(|| KeyValueMetadata::Static(vec![part::plain()])))
         .finish(rows)
         .map_err(Error::unwritten(path))?;
     file.sync_all().map_err(Error::io("write", path))

@@ -8,7 +8,7 @@ use super::commit::Written;
 use super::dedupe::{self, Key, Keys, PartKeys, Repeats};
 use super::folder::Folder;
 use super::journal::{Journal, Line, Part, PartFile, PartNames, Reading, State, Table};
-use super::{Error, meaning, part, scan};
+use super::{Error, fetch, meaning, part, scan};
 use crate::model::Timestamp;
 use polars::prelude::*;
 use std::collections::HashMap;
@@ -43,10 +43,9 @@ pub(super) fn settle(
     if journal.state.parts_of(Table::Events).next().is_none() {
         // No record at all is still a case: a table of no rows that can be queried.
         let name = names.next();
-        let columns = super::builder::Builder::default().take().columns;
         let table = Table::Events;
         let path = folder.table(table, &name);
-        let file = part::write(&path, 0, columns)?;
+        let file = part::write(&path, super::builder::Builder::default().take())?;
         Written { path, file }.sync()?;
         write_keys(folder, &name, Keys::default())?;
         folder.sync()?;
@@ -128,7 +127,10 @@ fn rewrite(
     if keys.is_empty() {
         return Ok(None);
     }
-    let mut rows = scan::read_part(&folder.table(old.table, &old.name))?;
+    let path = folder.table(old.table, &old.name);
+    let mut rows = scan::read_part(&path)?;
+    // Then those beside it are too: they once stood in one file.
+    let are_plain = fetch::PartFile::open(&path)?.has_plain_identities();
     let in_table = rows.height() as IdxSize;
     if old.spare > 0 {
         let spare = scan::read_part(&folder.spare(&old.name))?;
@@ -152,9 +154,9 @@ fn rewrite(
     let (mut table, mut beside) = (pick(table)?, pick(beside)?);
     drop(rows);
     let (first, last) = scan::span(&table)?;
-    scan::write_part(&folder.table(old.table, &name), &mut table)?;
+    scan::write_part(&folder.table(old.table, &name), &mut table, are_plain)?;
     if beside.height() > 0 {
-        scan::write_part(&folder.spare(&name), &mut beside)?;
+        scan::write_part(&folder.spare(&name), &mut beside, are_plain)?;
     }
     write_keys(folder, &name, keys.into_iter().collect())?;
     folder.sync()?;

@@ -30,7 +30,7 @@ impl Columns {
     pub fn write(&mut self, path: &Path) -> Result<(), Error> {
         let taken = self.0.take();
         self.0.keys().clear();
-        let file = part::write(path, taken.rows, taken.columns)?;
+        let file = part::write(path, taken)?;
         Written { path: path.to_owned(), file }.sync()
     }
 }

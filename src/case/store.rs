@@ -117,7 +117,7 @@ impl Target<'_> {
         let path = self.folder.keys(&name);
         self.step(vec![Written { file: keys.write(&path)?, path }], None)?;
         let path = self.folder.table(table, &name);
-        written.push(Written { file: part::write(&path, rows, taken.columns)?, path });
+        written.push(Written { file: part::write(&path, taken)?, path });
         Ok(Part { name, table, rows: rows as u64, spare: 0, first, last, files })
     }
 }
