@@ -3,16 +3,15 @@
 
 use super::group::{Hit, PAUSE_SECONDS};
 use super::look::Detail;
-use super::row::{SigmaEvent, UNKNOWN, hash, shown};
+use super::row::{SigmaEvent, UNKNOWN};
 use super::rules::Rules;
 use super::sample::{Few, Sample};
+use super::targets::{TargetAt, Targets};
 use super::windows::Place;
-use crate::case::{Coded, Rows};
+use crate::case::{Coded, ColumnAt, Rows};
 use crate::model::{Outcome, Timestamp};
-use foldhash::fast::{FixedState, RandomState};
-use std::borrow::Cow;
+use foldhash::fast::FixedState;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// What hits of a run have in common: first that which tells findings from each other.
@@ -29,38 +28,21 @@ const TELLING: usize = 2;
 
 impl Detail {
     /// Columns that hits need, whatever they are of.
-    pub(super) fn columns(self) -> Vec<&'static str> {
+    pub(super) fn columns(self) -> &'static [&'static str] {
         match self {
-            Self::All => shown().collect(),
-            Self::Counts => COMMON[..TELLING].to_vec(),
+            Self::All => &COMMON,
+            Self::Counts => &COMMON[..TELLING],
         }
     }
 }
 
 /// A row that was hit.
 #[derive(Clone, Copy)]
-pub(super) struct At {
-    row: u32,
+struct At {
     /// Which combination of what hits have in common it has.
     kind: u32,
+    row: u32,
     target: TargetAt,
-    pub(super) time: Timestamp,
-}
-
-/// Place of a target.
-#[derive(Clone, Copy)]
-pub(super) struct TargetAt(u32);
-
-impl TargetAt {
-    /// Nobody asks for it.
-    pub(super) const UNTOLD: Self = Self(0);
-}
-
-/// What was acted on.
-struct Target {
-    text: Option<Arc<str>>,
-    /// Tells it from others.
-    hash: u64,
 }
 
 pub(super) struct Batch {
@@ -68,16 +50,54 @@ pub(super) struct Batch {
     detail: Detail,
     /// Those of [`COMMON`] on which findings are told.
     columns: [Option<Arc<Coded>>; COMMON.len()],
-    kinds: HashMap<[u32; COMMON.len()], u32, FixedState>,
+    kinds: Vec<Kinds>,
     in_hand: InHand,
-    targets: Vec<Target>,
-    /// By a hash of what a request says, where the rule does not say. Another one in each run of the program, so that
-    /// nobody can write two requests that have the same.
-    of_requests: HashMap<u64, TargetAt, FixedState>,
-    hasher: RandomState,
+    targets: Targets,
+    /// Of all rows of the part.
+    times: Arc<[i64]>,
+    /// Where the table has requests.
+    requests: Option<ColumnAt>,
     findings: Vec<Findings>,
     /// Of those that are of one rule.
     ones: HashMap<RuleOf, FindingsAt, FixedState>,
+}
+
+/// Combinations of what some columns say, each under a number.
+struct Kinds {
+    /// Each with where its codes go in the key of a combination.
+    columns: Vec<(Arc<Coded>, u32)>,
+    /// By key.
+    numbers: HashMap<u64, u32, FixedState>,
+}
+
+impl Kinds {
+    /// One for all columns, as far as a key has room for their codes; those that are left go on with its numbers.
+    fn of<'c>(columns: impl Iterator<Item = &'c Arc<Coded>>) -> Vec<Self> {
+        let (mut all, mut used) = (Vec::<Self>::new(), u64::BITS);
+        for column in columns {
+            let bits = usize::BITS - column.distinct().leading_zeros();
+            if used + bits > u64::BITS {
+                used = if all.is_empty() { 0 } else { u32::BITS };
+                all.push(Self { columns: Vec::new(), numbers: HashMap::default() });
+            }
+            if let Some(last) = all.last_mut() {
+                last.columns.push((column.clone(), used));
+            }
+            used += bits;
+        }
+        all
+    }
+
+    /// That of a row, of which others before gave this number.
+    fn number(&mut self, before: u32, row: u32) -> u32 {
+        let code = |column: &Coded| u64::from(column.codes()[row as usize]);
+        let key = self
+            .columns
+            .iter()
+            .fold(u64::from(before), |key, (column, place)| key | code(column) << place);
+        let new = self.numbers.len() as u32;
+        *self.numbers.entry(key).or_insert(new)
+    }
 }
 
 /// What is known of the row that was hit last.
@@ -109,16 +129,17 @@ pub(super) struct FindingsAt(usize);
 impl Batch {
     pub(super) fn new(part: u32, rows: &Rows, detail: Detail) -> Self {
         let coded = |name| rows.coded(name).expect("what findings are told on is coded").clone();
-        let told = if detail == Detail::All { COMMON.len() } else { TELLING };
+        let told = detail.columns().len();
+        let columns = std::array::from_fn(|place| (place < told).then(|| coded(COMMON[place])));
         Self {
             part,
             detail,
-            columns: std::array::from_fn(|place| (place < told).then(|| coded(COMMON[place]))),
-            kinds: HashMap::default(),
+            kinds: Kinds::of(columns.iter().flatten()),
+            columns,
             in_hand: InHand::default(),
-            targets: vec![Target { text: None, hash: 0 }],
-            of_requests: HashMap::default(),
-            hasher: RandomState::default(),
+            targets: Targets::default(),
+            times: rows.times().clone(),
+            requests: rows.place("request_parameters"),
             findings: Vec::new(),
             ones: HashMap::default(),
         }
@@ -183,15 +204,9 @@ impl Batch {
     }
 
     /// The row is a hit, and was about this target.
-    pub(super) fn add(
-        &mut self,
-        findings: FindingsAt,
-        row: u32,
-        time: Timestamp,
-        target: TargetAt,
-    ) {
+    pub(super) fn add(&mut self, findings: FindingsAt, row: u32, target: TargetAt) {
         let kind = self.kind(row);
-        self.findings[findings.0].hits.push(At { row, kind, target, time });
+        self.findings[findings.0].hits.push(At { kind, row, target });
     }
 
     /// What was acted on in a row, as these rules see it.
@@ -206,19 +221,13 @@ impl Batch {
         }
         let path = &self.findings[findings.0].path;
         if let Some(text) = path.as_ref().and_then(|path| event.first_text(path)) {
-            return self.keep(Some(text.into()));
+            return self.targets.keep(&text);
         }
         if let Some(known) = self.in_hand(row).target {
             return known;
         }
-        let request = event.row.text("request_parameters").unwrap_or_default();
-        let hash = self.hasher.hash_one(request);
-        let known = self.of_requests.get(&hash).copied();
-        let target = known.unwrap_or_else(|| {
-            let target = self.keep(super::target::of_text(request));
-            self.of_requests.insert(hash, target);
-            target
-        });
+        let request = self.requests.and_then(|at| event.row.text_at(at)).unwrap_or_default();
+        let target = self.targets.of_request(request);
         self.in_hand.target = Some(target);
         target
     }
@@ -230,57 +239,55 @@ impl Batch {
         &mut self.in_hand
     }
 
-    fn keep(&mut self, text: Option<Cow<'_, str>>) -> TargetAt {
-        let hash = text.as_ref().map_or(0, hash);
-        self.targets.push(Target { text: text.map(Arc::from), hash });
-        TargetAt(self.targets.len() as u32 - 1)
-    }
-
     fn kind(&mut self, row: u32) -> u32 {
         if let Some(known) = self.in_hand(row).kind {
             return known;
         }
-        let code = |column: &Arc<Coded>| column.codes()[row as usize];
-        let codes = self.columns.each_ref().map(|column| column.as_ref().map_or(0, code));
-        let new = self.kinds.len() as u32;
-        let kind = *self.kinds.entry(codes).or_insert(new);
+        let kind = self.kinds.iter_mut().fold(0, |kind, kinds| kinds.number(kind, row));
         self.in_hand.kind = Some(kind);
         kind
     }
 
     /// Everything that was added.
     pub(super) fn each_run(&mut self, mut take: impl FnMut(&Arc<[RuleOf]>, Run<'_>)) {
-        for Findings { of, is_per_resource, mut hits, .. } in std::mem::take(&mut self.findings) {
-            let of_run = |hit: &At| {
-                let resource = if is_per_resource { self.target_of(hit.target).hash } else { 0 };
-                (hit.kind, resource)
-            };
-            hits.sort_unstable_by_key(of_run);
+        let mut met = Met::new(self.targets.len());
+        let kinds = self.kinds.last().map_or(1, |kinds| kinds.numbers.len());
+        for Findings { of, is_per_resource, hits, .. } in std::mem::take(&mut self.findings) {
+            let mut hits = by_kind(&hits, kinds);
+            let of_run =
+                |hit: &At| (hit.kind, if is_per_resource { hit.target } else { TargetAt::UNTOLD });
+            if is_per_resource {
+                hits.sort_unstable_by_key(of_run);
+            }
             for hits in hits.chunk_by_mut(|a, b| of_run(a) == of_run(b)) {
                 let like = self.hit(&hits[0]);
                 let resource = like.target.filter(|_| is_per_resource);
-                let (first, last) = bounds(hits);
-                if last > first.plus_seconds(PAUSE_SECONDS) {
-                    hits.sort_unstable_by_key(|hit| hit.time);
-                }
-                take(&of, Run { batch: self, like, resource, hits });
+                take(&of, Run { batch: self, like, resource, hits, met: &mut met });
             }
         }
     }
 
-    fn target_of(&self, target: TargetAt) -> &Target {
-        &self.targets[target.0 as usize]
+    fn time(&self, hit: &At) -> Timestamp {
+        Timestamp(self.times[hit.row as usize])
+    }
+
+    /// The first moment and the last.
+    fn bounds(&self, hits: &[At]) -> (Timestamp, Timestamp) {
+        let none = (Timestamp(i64::MAX), Timestamp(i64::MIN));
+        hits.iter()
+            .map(|hit| self.time(hit))
+            .fold(none, |(first, last), time| (first.min(time), last.max(time)))
     }
 
     pub(super) fn text(&self, target: TargetAt) -> Option<&str> {
-        self.target_of(target).text.as_deref()
+        self.targets.text(target)
     }
 
     fn hit(&self, at: &At) -> Hit<'_> {
         let [principal, account, event_name, service, region, source_ip, outcome] =
             self.columns.each_ref().map(|column| column.as_ref()?.at(at.row));
         Hit {
-            time: at.time,
+            time: self.time(at),
             event_name: event_name.unwrap_or_default(),
             service: service.unwrap_or_default(),
             region: region.unwrap_or_default(),
@@ -293,6 +300,25 @@ impl Batch {
     }
 }
 
+/// Those of one kind behind each other.
+fn by_kind(hits: &[At], kinds: usize) -> Vec<At> {
+    let mut places = vec![0; kinds];
+    for hit in hits {
+        places[hit.kind as usize] += 1;
+    }
+    let mut next = 0;
+    for place in &mut places {
+        (*place, next) = (next, next + *place);
+    }
+    let mut sorted = hits.to_vec();
+    for hit in hits {
+        let place = &mut places[hit.kind as usize];
+        sorted[*place] = *hit;
+        *place += 1;
+    }
+    sorted
+}
+
 /// Hits of one rule that have nearly all in common.
 pub(super) struct Run<'r> {
     batch: &'r Batch,
@@ -300,8 +326,8 @@ pub(super) struct Run<'r> {
     pub(super) like: Hit<'r>,
     /// Of a rule that tells things apart.
     pub(super) resource: Option<&'r str>,
-    /// In order of time, where a pause may be among them.
-    hits: &'r [At],
+    hits: &'r mut [At],
+    met: &'r mut Met,
 }
 
 /// Hits of a run with no long pause among them.
@@ -312,29 +338,53 @@ pub(super) struct Stretch<'r> {
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
     hits: &'r [At],
-    /// Each with its hash, and when it was first met.
-    pub(super) targets: Vec<(&'r str, u64, Timestamp)>,
+    met: &'r Met,
 }
 
-impl<'r> Run<'r> {
+/// The targets of a stretch.
+struct Met {
+    /// By target, the number of the stretch that met it last, and when it did so first.
+    last: Vec<(u32, Timestamp)>,
+    stretch: u32,
+    targets: Vec<TargetAt>,
+}
+
+impl Met {
+    fn new(targets: usize) -> Self {
+        Self { last: vec![(0, Timestamp::default()); targets], stretch: 0, targets: Vec::new() }
+    }
+
+    fn meet(&mut self, hits: impl Iterator<Item = (TargetAt, Timestamp)>) {
+        self.stretch += 1;
+        self.targets.clear();
+        for (target, time) in hits.filter(|(target, _)| *target != TargetAt::UNTOLD) {
+            let (stretch, first) = &mut self.last[target.number()];
+            if *stretch != self.stretch {
+                (*stretch, *first) = (self.stretch, time);
+                self.targets.push(target);
+            }
+            *first = time.min(*first);
+        }
+    }
+}
+
+impl Run<'_> {
     /// Parted where nothing was for longer than a pause.
-    pub(super) fn stretches(&self) -> impl Iterator<Item = Stretch<'r>> {
-        let Self { batch, hits, .. } = *self;
-        let (first, last) = bounds(hits);
+    pub(super) fn each_stretch(&mut self, mut take: impl FnMut(&Stretch<'_>)) {
+        let Self { batch, hits, met, .. } = self;
+        let (first, last) = batch.bounds(hits);
         let is_whole = last <= first.plus_seconds(PAUSE_SECONDS);
-        let parts =
-            hits.chunk_by(move |a, b| is_whole || b.time <= a.time.plus_seconds(PAUSE_SECONDS));
-        parts.map(move |hits| {
-            let (first, last) = bounds(hits);
-            let of = |hit: &At| (batch.target_of(hit.target).hash, hit.time, hit.target.0);
-            let mut targets: Vec<(u64, Timestamp, u32)> = hits.iter().map(of).collect();
-            targets.sort_unstable();
-            targets.dedup_by_key(|(hash, ..)| *hash);
-            let named = |(hash, at, target)| Some((batch.text(TargetAt(target))?, hash, at));
-            let targets = targets.into_iter().filter_map(named);
-            let like = batch.hit(&hits[0]);
-            Stretch { batch, like, first, last, hits, targets: targets.collect() }
-        })
+        if !is_whole {
+            hits.sort_unstable_by_key(|hit| batch.time(hit));
+        }
+        let parts = hits.chunk_by(|a, b| {
+            is_whole || batch.time(b) <= batch.time(a).plus_seconds(PAUSE_SECONDS)
+        });
+        for hits in parts {
+            let (first, last) = batch.bounds(hits);
+            met.meet(hits.iter().map(|hit| (hit.target, batch.time(hit))));
+            take(&Stretch { batch, like: batch.hit(&hits[0]), first, last, hits, met });
+        }
     }
 }
 
@@ -343,27 +393,29 @@ impl Stretch<'_> {
         self.hits.len() as u64
     }
 
+    /// Each with its hash, and when it was first met.
+    pub(super) fn targets(&self) -> impl Iterator<Item = (&str, u64, Timestamp)> {
+        let Batch { targets, .. } = self.batch;
+        self.met.targets.iter().filter_map(|at| {
+            Some((targets.text(*at)?, targets.hash(*at), self.met.last[at.number()].1))
+        })
+    }
+
     /// Keeps what is wanted of the hits.
     pub(super) fn keep(&self, few: &mut Few, with_target: bool) {
-        if self.batch.detail == Detail::Counts {
+        // Most come after enough was found already.
+        let most_wanted = few.rank(self.first).min(few.rank(self.last));
+        if self.batch.detail == Detail::Counts || !few.takes(most_wanted) {
             return;
         }
         for at in self.hits {
-            let rank = few.rank(at.time);
+            let rank = few.rank(self.batch.time(at));
             if few.takes(rank) {
                 let place = Place { part: self.batch.part, row: at.row };
-                let target = self.batch.target_of(at.target).text.clone().filter(|_| with_target);
+                let target = self.batch.text(at.target).filter(|_| with_target).map(Arc::from);
                 few.add(Sample { rank, place, target });
             }
         }
         few.cut();
     }
-}
-
-fn bounds(hits: &[At]) -> (Timestamp, Timestamp) {
-    let times = hits.iter().map(|hit| hit.time);
-    let all = times.fold(None, |all: Option<(Timestamp, Timestamp)>, time| {
-        Some(all.map_or((time, time), |(first, last)| (first.min(time), last.max(time))))
-    });
-    all.unwrap_or_default()
 }

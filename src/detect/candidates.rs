@@ -6,10 +6,11 @@
 //! than to look up its own. What is left then is decided with the JSON columns of its rows. The proof that no hit is
 //! lost is in the tests: all rules on all rows against this.
 
+use super::columns::{COLUMNS, EXTRA, IDENTITY, Kind, NAME, RAW};
 use super::combine::{Classes, Combinations};
 use super::json::Paths;
 use super::listed::{Listed, Rests};
-use super::narrow::{Atom, COLUMNS, EXTRA, IDENTITY, Kind, Known, NAME, Narrow, RAW};
+use super::narrow::{Atom, Known, Narrow};
 use super::texts::{Clues, Json, Texts};
 use crate::case::{self, Coded, PartFile};
 use crate::model::Outcome;
@@ -32,6 +33,8 @@ pub(super) struct Index {
     others: Vec<u32>,
     /// Places in [`COLUMNS`] of what atoms ask for.
     columns: BTreeSet<usize>,
+    /// Whether some ask for what may be in identities alone.
+    asks_identities: bool,
     /// Atoms of rules for any name: worth looking at all values for.
     is_wide: Vec<bool>,
 }
@@ -67,9 +70,7 @@ impl Index {
                 if atom.column < RAW {
                     index.columns.insert(atom.column);
                 }
-                if COLUMNS[atom.column].kind == Kind::Also {
-                    index.columns.insert(IDENTITY);
-                }
+                index.asks_identities |= COLUMNS[atom.column].kind == Kind::Also;
                 let new = index.atoms.len();
                 let same = atom.key.take().map(|key| (atom.column, atom.path.clone(), key));
                 let place = same.map_or(new, |same| *known.entry(same).or_insert(new));
@@ -112,7 +113,9 @@ impl Index {
     /// When they cannot be read.
     pub(super) fn look(&self, part: &PartFile) -> Result<Look<'_>, case::Error> {
         let mut columns: [Option<Column>; COLUMNS.len()] = [const { None }; COLUMNS.len()];
-        for place in &self.columns {
+        let has_plain_identities = part.has_plain_identities();
+        let identities = (self.asks_identities && !has_plain_identities).then_some(&IDENTITY);
+        for place in self.columns.iter().chain(identities) {
             let coded = part.coded(COLUMNS[*place].name)?;
             columns[*place] = Some(Column { coded, gaps: OnceCell::new() });
         }
@@ -120,7 +123,8 @@ impl Index {
         let extra = columns[EXTRA].as_ref().expect("it is among those of any index");
         let has_extra = extra.coded.codes().contains(&1);
         let (height, rests) = (part.height(), RefCell::default());
-        Ok(Look { index: self, columns, height, has_extra, truths, rests })
+        let index = self;
+        Ok(Look { index, columns, height, has_extra, has_plain_identities, truths, rests })
     }
 }
 
@@ -136,6 +140,8 @@ pub(super) struct Look<'i> {
     columns: [Option<Column>; COLUMNS.len()],
     height: usize,
     has_extra: bool,
+    /// Whether columns of identities have all that there is.
+    has_plain_identities: bool,
     /// What each atom says of values, when it was asked.
     truths: Vec<OnceCell<Truth>>,
     rests: RefCell<Rests>,
@@ -315,7 +321,7 @@ impl Look<'_> {
     /// Whether identities answer for a column, be it only in some rows.
     fn is_inside(&self, column: usize) -> bool {
         match COLUMNS[column].kind {
-            Kind::Also => self.column(column).coded.has_gaps(),
+            Kind::Also => !self.has_plain_identities && self.column(column).coded.has_gaps(),
             kind => kind == Kind::Json,
         }
     }
@@ -378,16 +384,25 @@ impl Look<'_> {
         })
     }
 
-    /// What tests of a list of candidates seek in JSON columns.
-    pub(super) fn clues(&self, list: &[Candidate]) -> Clues {
-        let mut clues = Clues::default();
+    /// What to seek in JSON columns for a list of candidates, and which rules are hit by rows in which it is nowhere;
+    /// nothing where these have to be asked all the same.
+    pub(super) fn clues(&self, list: &[Candidate]) -> Option<(Clues, Vec<u32>)> {
+        let rests = self.rests.borrow();
+        let (mut sought, mut hit) = (BTreeSet::new(), Vec::new());
         for candidate in list {
-            self.rests.borrow().at(candidate.rest).any(&mut |atom| {
-                clues.add(&self.index.atoms[*atom]);
-                false
-            });
+            let without_words = |atom: &usize| {
+                let atom = &self.index.atoms[*atom];
+                if atom.column < RAW { Known::Maybe } else { atom.without_words() }
+            };
+            let (known, atoms) = rests.at(candidate.rest).decided(&without_words);
+            match known {
+                Known::Maybe => return None,
+                Known::True => hit.push(candidate.rule),
+                Known::False => {}
+            }
+            sought.extend(atoms);
         }
-        clues
+        Some((Clues::new(sought.iter().map(|atom| &self.index.atoms[*atom])), hit))
     }
 
     /// Whether a row has what no column gives back.
@@ -451,10 +466,10 @@ impl Look<'_> {
         self.truths[atom].get_or_init(|| {
             let column = self.index.atoms[atom].column;
             let unknown = |place: usize| vec![Cell::new(None); self.column(place).coded.distinct()];
-            let is_also = COLUMNS[column].kind == Kind::Also;
+            let is_elsewhere = COLUMNS[column].kind == Kind::Also && self.is_inside(column);
             Truth {
                 by_code: unknown(column),
-                by_identity: if is_also { unknown(IDENTITY) } else { Vec::new() },
+                by_identity: if is_elsewhere { unknown(IDENTITY) } else { Vec::new() },
                 is_of_all: Cell::new(false),
                 of_all: OnceCell::new(),
             }
@@ -504,6 +519,9 @@ impl Look<'_> {
         if code != 0 {
             return self.of_code(atom, code).into();
         }
+        if COLUMNS[column].is_coarse && !self.is_inside(column) {
+            return self.of_row(atom, row);
+        }
         self.of_part(atom)
     }
 
@@ -518,8 +536,8 @@ impl Look<'_> {
     }
 
     fn of_all(&self, atom: usize) -> Known {
-        let coded = &self.column(self.index.atoms[atom].column).coded;
-        let kind = COLUMNS[self.index.atoms[atom].column].kind;
+        let column = self.index.atoms[atom].column;
+        let (coded, kind) = (&self.column(column).coded, COLUMNS[column].kind);
         let may_be_elsewhere = match kind {
             // That there is something says nothing of what it is, even where every row has it.
             Kind::Extra => true,
@@ -529,16 +547,13 @@ impl Look<'_> {
         if may_be_elsewhere && self.has_extra() {
             return Known::Maybe;
         }
-        let identities = match kind {
-            Kind::Also if coded.has_gaps() => self.column(IDENTITY).coded.distinct(),
-            _ => 0,
-        };
+        let is_elsewhere = kind == Kind::Also && self.is_inside(column);
+        let identities = if is_elsewhere { self.column(IDENTITY).coded.distinct() } else { 0 };
         if coded.distinct() + identities > MANY && !self.index.is_wide[atom] {
             return Known::Maybe;
         }
-        let first = u32::from(!coded.has_gaps() || kind == Kind::Also);
+        let first = u32::from(!coded.has_gaps() || is_elsewhere);
         let values = (first..coded.distinct() as u32).map(|code| self.of_code(atom, code));
-        let column = self.index.atoms[atom].column;
         let gaps = if identities > 0 { self.gaps(column) } else { None }.unwrap_or_default();
         let elsewhere = (0..identities as u32).filter(|code| gaps[*code as usize]);
         let elsewhere = elsewhere.map(|code| self.of_identity(atom, code));
@@ -557,7 +572,9 @@ impl Look<'_> {
         let in_extra = || at(EXTRA) != 0;
         match COLUMNS[column].kind {
             Kind::Also | Kind::Text if code == 0 && in_extra() => Known::Maybe,
-            Kind::Also if code == 0 => self.of_identity(atom, at(IDENTITY)).into(),
+            Kind::Also if code == 0 && self.is_inside(column) => {
+                self.of_identity(atom, at(IDENTITY)).into()
+            }
             Kind::Extra if code != 0 => Known::Maybe,
             _ => self.of_code(atom, code).into(),
         }

@@ -1,9 +1,10 @@
 //! What is wrong with rules before they are run: fields and event names that CloudTrail does not have, conditions that
 //! cannot hold, what a reader will miss. Each remark names the line.
 
+use super::columns::{NAME, RAW};
 use super::load::{Documents, Source};
 use super::meta::Head;
-use super::narrow::{Known, NAME, Narrow, RAW};
+use super::narrow::{Known, Narrow};
 use super::row;
 use super::rules::{Error, Rules, Test};
 use super::sigma::{Detection, other_log};

@@ -3,6 +3,11 @@
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
 
+/// Stands for a pair that has no number yet.
+const NEW: u32 = u32::MAX;
+/// Pairs whose numbers are in a table, which is nearly always.
+const LARGEST_TABLE: usize = 1 << 22;
+
 #[derive(Clone)]
 pub(super) struct Combinations {
     /// By row.
@@ -21,15 +26,29 @@ impl Combinations {
         if width < 2 {
             return;
         }
-        let mut known = Pairs::new(self.first_rows.len(), width);
+        let pairs = self.first_rows.len().saturating_mul(width);
+        let pair =
+            |number: u32, code: u32| u64::from(number) * width as u64 + u64::from(class(code));
         self.first_rows.clear();
-        for (row, (number, code)) in (0..).zip(self.numbers.iter_mut().zip(codes)) {
-            let known = known.number(*number, class(*code));
-            if *known == Pairs::NEW {
-                *known = self.first_rows.len() as u32;
-                self.first_rows.push(row);
+        let rows = (0..).zip(self.numbers.iter_mut().zip(codes));
+        if pairs <= LARGEST_TABLE {
+            let mut known = vec![NEW; pairs];
+            for (row, (number, code)) in rows {
+                let known = &mut known[pair(*number, *code) as usize];
+                if *known == NEW {
+                    *known = self.first_rows.len() as u32;
+                    self.first_rows.push(row);
+                }
+                *number = *known;
             }
-            *number = *known;
+        } else {
+            let mut known: HashMap<u64, u32, FixedState> = HashMap::default();
+            for (row, (number, code)) in rows {
+                *number = *known.entry(pair(*number, *code)).or_insert_with(|| {
+                    self.first_rows.push(row);
+                    self.first_rows.len() as u32 - 1
+                });
+            }
         }
     }
 }
@@ -57,31 +76,5 @@ impl Classes {
         };
         let of_codes = (0..codes as u32).map(class).collect();
         Self { of_codes, width: known.len() }
-    }
-}
-
-/// Numbers of pairs: a table where it is small enough, which is nearly always.
-enum Pairs {
-    Table(Vec<u32>, usize),
-    Map(HashMap<u64, u32, FixedState>),
-}
-
-impl Pairs {
-    /// Stands for a pair that has none yet.
-    const NEW: u32 = u32::MAX;
-    const LARGEST_TABLE: usize = 1 << 22;
-
-    fn new(height: usize, width: usize) -> Self {
-        match height.saturating_mul(width) {
-            size @ ..=Self::LARGEST_TABLE => Self::Table(vec![Self::NEW; size], width),
-            _ => Self::Map(HashMap::default()),
-        }
-    }
-
-    fn number(&mut self, a: u32, b: u32) -> &mut u32 {
-        match self {
-            Self::Table(table, width) => &mut table[a as usize * *width + b as usize],
-            Self::Map(map) => map.entry((u64::from(a) << 32) | u64::from(b)).or_insert(Self::NEW),
-        }
     }
 }

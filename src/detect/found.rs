@@ -2,7 +2,7 @@
 //! rules speak, correlations slide their windows, and the events they mean are looked at once more.
 
 use super::Detections;
-use super::batch::{Batch, FindingsAt, RuleOf, TargetAt};
+use super::batch::{Batch, FindingsAt, RuleOf};
 use super::group::Groups;
 use super::look::Archive;
 use super::native::{self, Moments, Watching};
@@ -10,9 +10,10 @@ use super::new_terms::Terms;
 use super::row::{SigmaEvent, UNKNOWN, hash, on_demand};
 use super::rules::{Feed, Rules};
 use super::sample::Events;
+use super::targets::TargetAt;
 use super::windows::{MAX_SIGHTINGS, Names, Place, Sighting};
 use crate::case::{self, PartFile};
-use crate::model::{Suppression, Timestamp};
+use crate::model::Suppression;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
@@ -47,10 +48,10 @@ impl<'r> Told<'r> {
     }
 
     /// Adds a hit of which nobody asks more than when it was; false where somebody does.
-    pub(super) fn count(&self, row: u32, time: Timestamp, batch: &mut Batch) -> bool {
+    pub(super) fn count(&self, row: u32, batch: &mut Batch) -> bool {
         let is_bare = self.feeds.is_empty() && self.findings.iter().all(|of| batch.is_bare(*of));
         if is_bare {
-            self.findings.iter().for_each(|of| batch.add(*of, row, time, TargetAt::UNTOLD));
+            self.findings.iter().for_each(|of| batch.add(*of, row, TargetAt::UNTOLD));
         }
         is_bare
     }
@@ -86,7 +87,7 @@ impl Found {
 
     /// All hits in a part.
     pub(super) fn group(&mut self, mut batch: Batch, file: &PartFile) -> Result<(), case::Error> {
-        batch.each_run(|of, run| self.groups.add(of, &run));
+        batch.each_run(|of, run| self.groups.add(of, run));
         self.groups.decide(|places| {
             let rows: Vec<u32> = places.iter().map(|place| place.row).collect();
             Events::of_part(file, batch.part(), &rows)
@@ -128,7 +129,7 @@ impl Found {
                 return;
             }
         }
-        batch.add(findings, place.row, event.row.time(), target);
+        batch.add(findings, place.row, target);
     }
 
     fn feed(&mut self, rules: &Rules, feeds: &[Feed], event: &SigmaEvent<'_>, place: Place) {

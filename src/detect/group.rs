@@ -89,7 +89,7 @@ pub(super) struct Groups(HashMap<u64, Stretches, FixedState>);
 
 impl Groups {
     /// Adds hits of these rules, which are always hit together in what was looked at.
-    pub(super) fn add(&mut self, of: &Arc<[RuleOf]>, run: &Run<'_>) {
+    pub(super) fn add(&mut self, of: &Arc<[RuleOf]>, mut run: Run<'_>) {
         let Run { like, resource, .. } = run;
         let number = hash((of, like.principal, like.account, resource));
         let stretches = self.0.entry(number).or_insert_with(|| Stretches {
@@ -99,9 +99,7 @@ impl Groups {
             resource: resource.map(str::to_owned),
             groups: Vec::new(),
         });
-        for stretch in run.stretches() {
-            stretches.add(&stretch);
-        }
+        run.each_stretch(|stretch| stretches.add(stretch));
     }
 
     #[must_use]
@@ -284,9 +282,9 @@ impl Group {
         if !self.regions.contains(like.region) {
             self.regions.insert(like.region.to_owned());
         }
-        for (target, hash, at) in &stretch.targets {
-            self.targets.insert(target, *at);
-            self.distinct_targets.insert(*hash);
+        for (target, hash, at) in stretch.targets() {
+            self.targets.insert(target, at);
+            self.distinct_targets.insert(hash);
         }
         if !like.source_ip.is_empty() {
             self.ips.insert(like.source_ip, *first);

@@ -2,7 +2,6 @@
 //! hits come in.
 
 use crate::model::Timestamp;
-use std::collections::BTreeMap;
 
 /// Distinct texts counted.
 pub(super) const COUNTED: usize = 10_000;
@@ -10,41 +9,46 @@ pub(super) const COUNTED: usize = 10_000;
 /// The first few distinct texts by the time they were first seen.
 #[derive(Debug, Clone)]
 pub(super) struct Firsts {
-    pub(super) seen: BTreeMap<String, Timestamp>,
+    seen: Vec<(Timestamp, String)>,
     room: usize,
+    /// Nothing later than this is wanted any more.
+    limit: Timestamp,
 }
 
 impl Firsts {
     pub(super) fn new(room: usize) -> Self {
-        Self { seen: BTreeMap::new(), room }
+        Self { seen: Vec::new(), room, limit: Timestamp(i64::MAX) }
     }
 
     pub(super) fn insert(&mut self, text: &str, at: Timestamp) {
-        if self.seen.len() >= self.room && self.seen.values().all(|first| *first < at) {
+        if at > self.limit {
             return;
         }
-        if let Some(first) = self.seen.get_mut(text) {
+        if let Some((first, _)) = self.seen.iter_mut().find(|(_, known)| known == text) {
             *first = at.min(*first);
-            return;
+        } else if self.seen.len() < self.room {
+            self.seen.push((at, text.to_owned()));
+        } else {
+            let last = self.seen.iter_mut().max().expect("there is room for some");
+            if (at, text) >= (last.0, &last.1) {
+                return;
+            }
+            *last = (at, text.to_owned());
         }
-        let last = || self.seen.iter().map(|(text, at)| (*at, text.as_str())).max();
-        if self.seen.len() >= self.room {
-            let Some(last) = last().filter(|last| (at, text) < *last) else { return };
-            let last = last.1.to_owned();
-            self.seen.remove(&last);
+        if self.seen.len() == self.room {
+            let last = self.seen.iter().map(|(first, _)| *first).max();
+            self.limit = last.expect("there is room for some");
         }
-        self.seen.insert(text.to_owned(), at);
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
-        for (text, at) in &other.seen {
+        for (at, text) in &other.seen {
             self.insert(text, *at);
         }
     }
 
     pub(super) fn in_order(&self) -> Vec<String> {
-        let mut order: Vec<(Timestamp, &String)> =
-            self.seen.iter().map(|(t, at)| (*at, t)).collect();
+        let mut order: Vec<&(Timestamp, String)> = self.seen.iter().collect();
         order.sort();
         order.into_iter().map(|(_, text)| text.clone()).collect()
     }

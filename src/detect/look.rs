@@ -6,9 +6,9 @@ use super::candidates::{Candidate, Look};
 use super::found::{Found, Told};
 use super::listed::Listed;
 use super::narrow::Known;
-use super::row::{SigmaEvent, behind, hash};
+use super::row::{IDENTITY, SigmaEvent, behind, hash};
 use super::rules::Rules;
-use super::texts::{Clues, Texts};
+use super::texts::{Clues, Places, Texts};
 use super::windows::Place;
 use crate::case::{self, Case, PartFile, Rows, Views, Walk, Wanted};
 use rayon::prelude::*;
@@ -67,10 +67,11 @@ impl Archive<'_> {
             }
             if self.trail.is_some() {
                 // Records that do not say their category are told by whether they manage.
-                let fields = SELECTED.iter().chain(&["managementEvent"]);
+                let fields = SELECTED.iter().chain(&["managementEvent", "userIdentity"]);
                 let columns = fields.flat_map(|field| behind(field));
                 wanted.extend(columns.map(|column| (column, rows.clone())));
             }
+            with_identities(&file, &mut wanted);
             let mut walk = Walk::new(&file, &rows, &wanted)?;
             let mut batch = Batch::new(part, walk.rows(), self.detail);
             let (mut hits, mut told) = (Listed::new(), Vec::new());
@@ -93,7 +94,7 @@ impl Archive<'_> {
                     }
                     let place = Place { part, row: rows[*number as usize] };
                     let told = &told[*list as usize];
-                    if !told.count(place.row, row.time(), &mut batch) {
+                    if !told.count(place.row, &mut batch) {
                         let event = SigmaEvent::new(row, self.own_accounts);
                         found.take(rules, told, (&event, place), &mut batch);
                     }
@@ -112,23 +113,27 @@ impl Archive<'_> {
         (table, numbers): (&Rows, Range<usize>),
         hits: &mut Listed<u32>,
     ) {
-        let mut list = Vec::new();
+        let (mut list, places) = (Vec::new(), Places::new(table));
         let candidates_here = &candidates.rows[numbers.clone()];
         for (number, (_, of_list)) in (numbers.start as u32..).zip(candidates_here) {
-            let clues = match &ways[*of_list as usize] {
+            let seek = match &ways[*of_list as usize] {
                 Way::Known(known) if self.trail.is_none() => {
                     hits.push(number, *known);
                     continue;
                 }
                 Way::Known(_) => None,
-                Way::Ask(clues) => clues.as_deref(),
+                Way::Ask(seek) => seek.as_deref(),
             };
             let row = table.row(number as usize);
             let event = SigmaEvent::new(row, self.own_accounts);
             if self.trail.is_some_and(|trail| !trail.take(&event)) {
                 continue;
             }
-            let texts = Texts::new(row, clues);
+            let texts = Texts::new(row, &places);
+            if let Some(seek) = seek.filter(|seek| seek.clues.is_quiet(&texts)) {
+                hits.push(number, seek.of_quiet);
+                continue;
+            }
             list.clear();
             for candidate in candidates.lists[*of_list as usize].iter() {
                 let known = look.settle(*candidate, &texts);
@@ -154,8 +159,9 @@ impl Archive<'_> {
         self.each(rules, parts, |places| {
             let file = self.case.part(places[0].0.part as usize)?;
             let rows = distinct(places.iter().map(|(place, _)| place.row));
-            let columns = self.detail.columns().into_iter().chain(columns.iter().copied());
-            let wanted = columns.map(|column| (column, rows.clone())).collect();
+            let columns = self.detail.columns().iter().chain(columns).copied();
+            let mut wanted = columns.map(|column| (column, rows.clone())).collect();
+            with_identities(&file, &mut wanted);
             let table = file.rows_at(&rows, &wanted)?;
             let mut batch = Batch::new(places[0].0.part, &table, self.detail);
             let mut found = Found::new(rules);
@@ -187,12 +193,18 @@ impl Archive<'_> {
 enum Way {
     /// Number of the list of hits: no row has to be asked.
     Known(Option<u32>),
-    /// With what tests seek, where that many rows ask for it that it pays.
-    Ask(Option<Box<Clues>>),
+    /// First look for words, where that many rows have the list that it pays.
+    Ask(Option<Box<Seek>>),
 }
 
-/// Rows that share a search for all words of their tests.
-const SHARED: usize = 50;
+/// Words, and the number of the list of hits of rows in which there is none.
+struct Seek {
+    clues: Clues,
+    of_quiet: Option<u32>,
+}
+
+/// Rows that share a search for words. Few, where random cases are to come this way.
+const SHARED: usize = if cfg!(test) { 2 } else { 50 };
 
 /// By list of candidates.
 fn ways(look: &Look<'_>, candidates: &Listed<Candidate>, hits: &mut Listed<u32>) -> Vec<Way> {
@@ -203,7 +215,8 @@ fn ways(look: &Look<'_>, candidates: &Listed<Candidate>, hits: &mut Listed<u32>)
             let rules: Vec<u32> = list.iter().map(|candidate| candidate.rule).collect();
             return Way::Known(hits.number(&rules));
         }
-        Way::Ask((rows >= SHARED).then(|| Box::new(look.clues(list))))
+        let clues = (rows >= SHARED).then(|| look.clues(list)).flatten();
+        Way::Ask(clues.map(|(clues, hit)| Box::new(Seek { clues, of_quiet: hits.number(&hit) })))
     };
     candidates.lists.iter().zip(rows).map(way).collect()
 }
@@ -211,7 +224,7 @@ fn ways(look: &Look<'_>, candidates: &Listed<Candidate>, hits: &mut Listed<u32>)
 /// Which columns of which rows the tests of candidates ask for, and hits need.
 fn wanted(rules: &Rules, candidates: &Listed<Candidate>, detail: Detail) -> Wanted {
     let mut wanted: Wanted = BTreeMap::new();
-    wanted.extend(detail.columns().into_iter().map(|column| (column, Vec::new())));
+    wanted.extend(detail.columns().iter().map(|column| (*column, Vec::new())));
     let mut texts: Vec<&'static str> = Vec::new();
     let of_lists = candidates.lists.iter().map(|list| {
         let of = |candidate: &Candidate| {
@@ -241,6 +254,14 @@ fn wanted(rules: &Rules, candidates: &Listed<Candidate>, detail: Detail) -> Want
     }
     wanted.extend(texts.into_iter().zip(rows));
     wanted
+}
+
+/// What columns of identities do not have is in the whole of them.
+fn with_identities(file: &PartFile, wanted: &mut Wanted) {
+    let is_asked = IDENTITY.iter().any(|(_, column)| wanted.contains_key(column));
+    if is_asked && !file.has_plain_identities() {
+        wanted.insert("user_identity", Vec::new());
+    }
 }
 
 fn distinct(rows: impl Iterator<Item = u32>) -> Vec<u32> {

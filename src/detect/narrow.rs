@@ -5,6 +5,7 @@
 //! compiled; whatever else a rule asks (keywords, what is computed from a request) is `Maybe`. What comes out `False`
 //! cannot be a hit, and what comes out `True` is one: the rule need not be asked at all.
 
+use super::columns::{COLUMNS, EXTRA, IDENTITY, NAME, RAW, RAWS, SOURCE};
 use super::derived;
 use super::texts::Json;
 use super::words;
@@ -40,100 +41,6 @@ impl From<bool> for Known {
         if value { Self::True } else { Self::False }
     }
 }
-
-/// How a column answers for a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Text; without one, the field may be of another type and is in `extra`.
-    Text,
-    /// Text, or no field.
-    Own,
-    /// Text that may be elsewhere: only its presence says something.
-    Also,
-    Flag,
-    /// JSON that repeats; the field is inside.
-    Json,
-    /// Only whether there is anything: fields that no column has.
-    Extra,
-    /// JSON that hardly repeats: looked at last, in the rows that are left.
-    Raw,
-}
-
-/// A column that rules are narrowed by.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Column {
-    pub(super) field: &'static str,
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
-    /// Of few values, so that few combinations of them occur.
-    pub(super) is_coarse: bool,
-}
-
-const fn column(field: &'static str, name: &'static str, kind: Kind, is_coarse: bool) -> Column {
-    Column { field, name, kind, is_coarse }
-}
-
-/// The name comes first: rules are looked up by it. Fields that hardly repeat are not here.
-pub(super) const COLUMNS: [Column; 40] = [
-    column("eventName", "event_name", Kind::Text, true),
-    column("eventSource", "event_source", Kind::Text, true),
-    column("errorCode", "error_code", Kind::Text, true),
-    column("userIdentity.type", "user_identity_type", Kind::Also, true),
-    column("eventType", "event_type", Kind::Text, true),
-    column("eventCategory", "event_category", Kind::Text, true),
-    column("eventVersion", "event_version", Kind::Text, true),
-    column("apiVersion", "api_version", Kind::Text, true),
-    column("readOnly", "read_only", Kind::Flag, true),
-    column("managementEvent", "management_event", Kind::Flag, true),
-    column("trailinsight.outcome", "outcome", Kind::Own, true),
-    column("trailinsight.actor_kind", "actor_kind", Kind::Own, true),
-    column("trailinsight.event_name", "event_name_norm", Kind::Own, true),
-    column("sessionCredentialFromConsole", "session_credential_from_console", Kind::Text, true),
-    column("awsRegion", "aws_region", Kind::Text, false),
-    column("recipientAccountId", "recipient_account_id", Kind::Text, false),
-    column("errorMessage", "error_message", Kind::Text, false),
-    column("sourceIPAddress", "source_ip_address", Kind::Text, false),
-    column("userAgent", "user_agent", Kind::Text, false),
-    column("trailinsight.user_agent_family", "user_agent_family", Kind::Own, false),
-    column("trailinsight.ip_kind", "ip_kind", Kind::Own, false),
-    column("trailinsight.actor", "actor", Kind::Own, false),
-    column("vpcEndpointId", "vpc_endpoint_id", Kind::Text, false),
-    column("userIdentity.arn", "user_identity_arn", Kind::Also, false),
-    column("userIdentity.userName", "user_identity_user_name", Kind::Also, false),
-    column("userIdentity.accountId", "user_identity_account_id", Kind::Also, false),
-    column("userIdentity.principalId", "user_identity_principal_id", Kind::Also, false),
-    column("userIdentity.invokedBy", "user_identity_invoked_by", Kind::Also, false),
-    column("", "user_identity", Kind::Json, false),
-    column("", "extra", Kind::Extra, true),
-    column("", "request_parameters", Kind::Raw, false),
-    column("", "response_elements", Kind::Raw, false),
-    column("", "additional_event_data", Kind::Raw, false),
-    column("", "resources", Kind::Raw, false),
-    column("", "tls_details", Kind::Raw, false),
-    column("", "service_event_details", Kind::Raw, false),
-    column("", "insight_details", Kind::Raw, false),
-    column("", "edge_device_details", Kind::Raw, false),
-    column("", "event_context", Kind::Raw, false),
-    column("", "addendum", Kind::Raw, false),
-];
-pub(super) const NAME: usize = 0;
-const SOURCE: usize = 1;
-pub(super) const IDENTITY: usize = RAW - 2;
-pub(super) const EXTRA: usize = RAW - 1;
-/// Here the columns of [`Kind::Raw`] begin.
-pub(super) const RAW: usize = COLUMNS.len() - RAWS.len();
-pub(super) const RAWS: [&str; 10] = [
-    "requestParameters",
-    "responseElements",
-    "additionalEventData",
-    "resources",
-    "tlsDetails",
-    "serviceEventDetails",
-    "insightDetails",
-    "edgeDeviceDetails",
-    "eventContext",
-    "addendum",
-];
 
 /// One test on one column.
 pub(super) struct Atom {
@@ -174,6 +81,13 @@ impl Atom {
         self.clue.iter().flat_map(|clue| &clue.words).map(Finder::needle)
     }
 
+    /// What it says of rows without a text in its column, and of those whose text has none of its words; `Maybe` where
+    /// that is not one answer.
+    pub(super) fn without_words(&self) -> Known {
+        let says_one = |clue: &&Clue| !clue.words.is_empty() && clue.without == self.passes(None);
+        self.clue.as_ref().filter(says_one).map_or(Known::Maybe, |clue| clue.without.into())
+    }
+
     /// For a column that is JSON.
     pub(super) fn passes_in(&self, json: Option<&Json<'_>>) -> Known {
         let Some(json) = json else { return self.passes(None).into() };
@@ -185,10 +99,7 @@ impl Atom {
             return self.passes(null).into();
         }
         match &self.clue {
-            Some(clue)
-                if json.is_quiet()
-                    || (json.is_plain() && !clue.words.iter().any(|w| has(w, clue.is_lower))) =>
-            {
+            Some(clue) if json.is_plain() && !clue.words.iter().any(|w| has(w, clue.is_lower)) => {
                 clue.without.into()
             }
             _ if self.is_computed => Known::Maybe,
@@ -285,6 +196,38 @@ impl<A> Narrow<A> {
                 Known::Maybe => Self::AtLeast(*wanted, of.iter().map(|p| p.rest(atom)).collect()),
                 known => Self::Always(known),
             },
+        }
+    }
+
+    /// What comes out, and few atoms that tell as much on their own.
+    pub(super) fn decided(&self, atom: &impl Fn(&A) -> Known) -> (Known, Vec<A>)
+    where
+        A: Copy,
+    {
+        let all = |of: &[Self], certain: Known| {
+            let of: Vec<_> = of.iter().map(|part| part.decided(atom)).collect();
+            let decisive = of.iter().filter(|(known, _)| *known == certain);
+            if let Some(one) = decisive.min_by_key(|(_, atoms)| atoms.len()) {
+                return one.clone();
+            }
+            let is_open = of.iter().any(|(known, _)| *known == Known::Maybe);
+            let known = if is_open { Known::Maybe } else { certain.not() };
+            (known, of.into_iter().flat_map(|(_, atoms)| atoms).collect())
+        };
+        match self {
+            Self::Always(known) => (*known, Vec::new()),
+            Self::Atom(of) => (atom(of), vec![*of]),
+            Self::Not(of) => {
+                let (known, atoms) = of.decided(atom);
+                (known.not(), atoms)
+            }
+            Self::All(of) => all(of, Known::False),
+            Self::Any(of) => all(of, Known::True),
+            Self::AtLeast(_, of) => {
+                let of = of.iter().map(|part| part.decided(atom));
+                let known = of.filter(|(known, _)| *known != Known::Maybe);
+                (self.eval(atom), known.flat_map(|(_, atoms)| atoms).collect())
+            }
         }
     }
 

@@ -55,13 +55,34 @@ const RESOURCES: usize = 4;
 pub(super) const FLAGS: [(&str, &str); 2] =
     [("readOnly", "read_only"), ("managementEvent", "management_event")];
 /// Fields of `userIdentity` that have a column, so that asking for them parses nothing.
-pub(super) const IDENTITY: [(&str, &str); 6] = [
+pub(super) const IDENTITY: [(&str, &str); 27] = [
     ("type", "user_identity_type"),
     ("arn", "user_identity_arn"),
     ("userName", "user_identity_user_name"),
     ("accountId", "user_identity_account_id"),
     ("principalId", "user_identity_principal_id"),
     ("invokedBy", "user_identity_invoked_by"),
+    ("accessKeyId", "user_identity_access_key_id"),
+    ("identityProvider", "user_identity_identity_provider"),
+    ("credentialId", "user_identity_credential_id"),
+    ("sessionContext.sessionIssuer.type", "session_issuer_type"),
+    ("sessionContext.sessionIssuer.principalId", "session_issuer_principal_id"),
+    ("sessionContext.sessionIssuer.arn", "session_issuer_arn"),
+    ("sessionContext.sessionIssuer.accountId", "session_issuer_account_id"),
+    ("sessionContext.sessionIssuer.userName", "session_issuer_user_name"),
+    ("sessionContext.attributes.creationDate", "session_creation_date"),
+    ("sessionContext.attributes.mfaAuthenticated", "session_mfa_authenticated"),
+    ("sessionContext.sourceIdentity", "session_source_identity"),
+    ("sessionContext.ec2RoleDelivery", "session_ec2_role_delivery"),
+    ("sessionContext.assumedRoot", "session_assumed_root"),
+    ("sessionContext.signInSessionArn", "session_sign_in_session_arn"),
+    ("sessionContext.webIdFederationData.federatedProvider", "session_federated_provider"),
+    ("onBehalfOf.userId", "on_behalf_of_user_id"),
+    ("onBehalfOf.identityStoreArn", "on_behalf_of_identity_store_arn"),
+    ("inScopeOf.issuerType", "in_scope_of_issuer_type"),
+    ("inScopeOf.credentialsIssuedTo", "in_scope_of_credentials_issued_to"),
+    ("inScopeOf.sourceArn", "in_scope_of_source_arn"),
+    ("invokedByDelegate.accountId", "invoked_by_delegate_account_id"),
 ];
 /// Columns behind the fields of `trailinsight.*` that need no thought.
 const OWN: [(&str, &str); 6] = [
@@ -91,7 +112,8 @@ pub(super) fn shown() -> impl Iterator<Item = &'static str> {
     EVIDENCE_OWN.into_iter().chain(EVIDENCE_COMMON)
 }
 
-/// The columns on demand that answer for a field.
+/// The columns on demand that answer for a field. Beside those of an identity goes the whole of it, where they may
+/// not have all.
 pub(super) fn behind(field: &str) -> Vec<&'static str> {
     let (root, rest) = field.split_once('.').map_or((field, ""), |(root, rest)| (root, rest));
     let mut columns = Vec::new();
@@ -106,8 +128,7 @@ pub(super) fn behind(field: &str) -> Vec<&'static str> {
             None => columns.extend(["request_parameters", "user_identity_user_name"]),
         },
         "userIdentity" => {
-            columns.push("user_identity");
-            columns.extend(named(&IDENTITY, rest));
+            columns.push(named(&IDENTITY, rest).unwrap_or("user_identity"));
         }
         _ => match named(&NESTED, root).or_else(|| named(&FLAGS, root)) {
             Some(column) => columns.push(column),
@@ -138,6 +159,13 @@ pub(super) fn is_known(root: &str) -> bool {
 pub struct SigmaEvent<'r> {
     pub(super) row: Row<'r>,
     own_accounts: &'r BTreeSet<String>,
+    /// Of few events anybody asks for it, and it is large.
+    parsed: OnceCell<Box<Parsed>>,
+}
+
+/// JSON columns, each once somebody asked for it.
+#[derive(Default)]
+struct Parsed {
     nested: [OnceCell<Option<Value>>; NESTED.len()],
     extra: OnceCell<Option<Value>>,
 }
@@ -145,7 +173,7 @@ pub struct SigmaEvent<'r> {
 impl<'r> SigmaEvent<'r> {
     #[must_use]
     pub fn new(row: Row<'r>, own_accounts: &'r BTreeSet<String>) -> Self {
-        Self { row, own_accounts, nested: Default::default(), extra: OnceCell::new() }
+        Self { row, own_accounts, parsed: OnceCell::new() }
     }
 
     #[must_use]
@@ -155,12 +183,12 @@ impl<'r> SigmaEvent<'r> {
 
     pub(super) fn nested(&self, number: usize) -> Option<&Value> {
         let parse = || self.row.text(NESTED[number].1).and_then(|t| serde_json::from_str(t).ok());
-        self.nested[number].get_or_init(parse).as_ref()
+        self.parsed.get_or_init(Box::default).nested[number].get_or_init(parse).as_ref()
     }
 
     pub(super) fn extra(&self) -> Option<&Value> {
         let parse = || self.row.text("extra").and_then(|t| serde_json::from_str(t).ok());
-        self.extra.get_or_init(parse).as_ref()
+        self.parsed.get_or_init(Box::default).extra.get_or_init(parse).as_ref()
     }
 
     fn own(&self, name: &str) -> Option<EventValue<'_>> {
@@ -278,7 +306,8 @@ impl Event for SigmaEvent<'_> {
         }
         ["eventTime", "trailinsight"].into_iter().for_each(&mut *visit);
         for (key, column) in TEXTS.iter().chain(&NESTED) {
-            if self.row.text(column).is_some() {
+            // Identities are not always read as a whole.
+            if self.row.text(column).is_some() || *column == "user_identity" {
                 visit(key);
             }
         }

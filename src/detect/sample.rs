@@ -64,7 +64,11 @@ impl Few {
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
-        other.samples.iter().for_each(|sample| self.add(sample.clone()));
+        for sample in &other.samples {
+            if self.takes(sample.rank) {
+                self.add(sample.clone());
+            }
+        }
         self.cut();
     }
 

@@ -51,8 +51,8 @@ impl Step {
         self.first = self.first.min(stretch.first);
         self.last = self.last.max(stretch.last);
         self.count += stretch.len();
-        for (target, _, at) in &stretch.targets {
-            self.targets.insert(target, *at);
+        for (target, _, at) in stretch.targets() {
+            self.targets.insert(target, at);
         }
         stretch.keep(&mut self.evidence, false);
     }

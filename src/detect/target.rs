@@ -61,8 +61,8 @@ pub fn of(request: &Value) -> Option<String> {
     (!full.is_empty()).then_some(full)
 }
 
-/// The same from the text of a request, most of which is passed over.
-pub(super) fn of_text(json: &str) -> Option<Cow<'_, str>> {
+/// The same from the text of a request, most of which is passed over: a name, and of a bucket the object in it.
+pub(super) fn of_text(json: &str) -> Option<(Cow<'_, str>, Option<Cow<'_, str>>)> {
     let mut names: [Option<&str>; NAMES.len()] = [None; NAMES.len()];
     let mut object = None;
     each_member(json, |key, value| {
@@ -72,13 +72,10 @@ pub(super) fn of_text(json: &str) -> Option<Cow<'_, str>> {
             object = Some(value);
         }
     });
-    let name = names.into_iter().flatten().find_map(text)?;
-    let is_bucket = names[0].and_then(text).is_some();
-    let full = match object.filter(|_| is_bucket).and_then(text) {
-        Some(object) => format!("{name}/{object}").into(),
-        None => name,
-    };
-    (!full.is_empty()).then_some(full)
+    let bucket = names[0].and_then(text);
+    let object = object.filter(|_| bucket.is_some()).and_then(text);
+    let name = bucket.or_else(|| names[1..].iter().flatten().find_map(|name| text(name)))?;
+    (!name.is_empty() || object.is_some()).then_some((name, object))
 }
 
 #[cfg(test)]
@@ -103,7 +100,10 @@ mod tests {
             r#""userName""#,
         ] {
             let parsed: Option<Value> = serde_json::from_str(request).ok();
-            let text = of_text(request).map(Cow::into_owned);
+            let text = of_text(request).map(|(name, object)| match object {
+                Some(object) => format!("{name}/{object}"),
+                None => name.into_owned(),
+            });
             assert_eq!(text, parsed.as_ref().and_then(of), "{request}");
         }
     }

@@ -1,13 +1,16 @@
 //! Two implementations: candidates first, against every rule on every row.
 
+use super::columns::{COLUMNS, Kind};
+use super::json::inside;
 use super::load::Documents;
-use super::row::{SigmaEvent, columns};
+use super::row::{IDENTITY, SigmaEvent, columns};
 use super::rules::Rules;
 use super::{Archive, Detail, count, counts, find};
 use crate::archive::Disk;
 use crate::case::{self, Case, Options, Progress};
 use crate::model::Finding;
 use proptest::prelude::*;
+use rsigma_eval::event::EventValue;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -87,7 +90,9 @@ pub(super) fn record() -> impl Strategy<Value = Value> {
         one_of(r#"alice Bob - null 7 {"a":1}"#),
         one_of("arn:aws:iam::111122223333:user/alice arn:aws:iam::111122223333:root -"),
         one_of(
-            r#"{"attributes":{"mfaAuthenticated":"false"}} {"attributes":{"mfaAuthenticated":true}} null -"#,
+            r#"{"attributes":{"mfaAuthenticated":"false"}} {"attributes":{"mfaAuthenticated":true}} null -
+            {"sessionIssuer":{"type":"Role"}} {"sessionIssuer":{"type":["Role"]}} {"sessionIssuer.type":"Role"}
+            [{"sessionIssuer":{"type":"Role"}}] {"sessionIssuer":{"type":"User"},"attributes":{}}"#,
         ),
         one_of("true true true false"),
     );
@@ -176,6 +181,10 @@ userIdentity.arn|fieldref|endswith: userIdentity.userName
 userIdentity.sessionContext.attributes.mfaAuthenticated: 'false'
 userIdentity.sessionContext.attributes.mfaAuthenticated: true
 userIdentity.sessionContext|exists: true
+userIdentity.sessionContext.sessionIssuer.type: Role
+userIdentity.sessionContext.sessionIssuer.type|neq: User
+userIdentity.sessionContext.sessionIssuer.type: null
+userIdentity.sessionContext.sessionIssuer.type|exists: false
 userIdentity|contains: alice
 requestParameters.name: x
 requestParameters|contains: 's3:'
@@ -246,6 +255,15 @@ fn rule() -> impl Strategy<Value = String> {
     )
 }
 
+/// Whether an identity has nothing but texts, and no path for a key.
+fn is_plain(identity: &Value) -> bool {
+    match identity {
+        Value::String(_) => true,
+        Value::Object(of) => of.iter().all(|(key, value)| !key.contains('.') && is_plain(value)),
+        _ => false,
+    }
+}
+
 /// Few cases, for each makes a case on disk; as many as `PROPTEST_CASES` says where it says something, for a night.
 fn cases() -> ProptestConfig {
     /// What it is where nobody says anything.
@@ -261,10 +279,14 @@ proptest! {
     fn no_hit_is_lost(
         records in prop::collection::vec(record(), 1..80),
         rules in prop::collection::vec(rule(), 20),
+        are_plain in any::<bool>(),
     ) {
         let own = BTreeSet::new();
         let records: Vec<Value> = (0..).zip(records).map(|(number, mut record): (u32, Value)| {
             record["eventID"] = json!(format!("e-{number}"));
+            if are_plain && let Some(Value::Object(identity)) = record.get_mut("userIdentity") {
+                identity.retain(|_, value| is_plain(value));
+            }
             record
         }).collect();
         let documents: Vec<String> = (0..).zip(&rules)
@@ -274,10 +296,44 @@ proptest! {
         let rules = rules_of(&text);
         prop_assert_eq!(rules.broken(), &[]);
         let (_dir, case) = case_of(&records);
+        if are_plain {
+            prop_assert!(case.part(0).unwrap().has_plain_identities());
+        }
         prop_assert_eq!(quickly(&case, &rules, &own), slowly(&case, &rules, &own), "{}", text);
         let told = find(&case, &rules, &own, &pool()).unwrap();
         let counted = count(&case, &rules, &own, &pool()).unwrap();
         prop_assert_eq!(counted, counts(&told.findings), "{}", text);
+    }
+}
+
+#[test]
+fn a_part_without_its_repeats_still_says_that_identities_are_plain() {
+    let record = json!({
+        "eventTime": "2024-05-01T10:00:00Z", "eventID": "e", "userIdentity": {"type": "Root"}
+    });
+    let (_dir, case) = case_of(&[record.clone(), record]);
+    assert_eq!(case.manifest.ledger.records.duplicate, 1);
+    assert!(case.part(0).unwrap().has_plain_identities());
+}
+
+#[test]
+fn columns_of_identities_say_what_identities_do() {
+    let mut record = json!({"eventTime": "2024-05-01T10:00:00Z", "eventID": "e"});
+    for (path, column) in IDENTITY {
+        let keys = path.split('.');
+        *keys.fold(&mut record["userIdentity"], |at, key| &mut at[key]) = json!(column);
+    }
+    let (_dir, case) = case_of(&[record]);
+    let file = case.part(0).unwrap();
+    assert!(file.has_plain_identities());
+    let table = file.rows(&columns()).unwrap();
+    let identity = table.row(0).text("user_identity").unwrap();
+    for (path, column) in IDENTITY {
+        assert_eq!(table.row(0).text(column), Some(column), "{path}");
+        assert_eq!(inside(identity, path), Some(EventValue::Str(column.into())), "{path}");
+        let field = format!("userIdentity.{path}");
+        let known = COLUMNS.iter().find(|of| of.field == field);
+        assert_eq!(known.map(|of| (of.name, of.kind)), Some((column, Kind::Also)), "{path}");
     }
 }
 

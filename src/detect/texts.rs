@@ -1,35 +1,38 @@
 //! The JSON columns of a row, and whether they hold anything that tests look for: most do not, which one search for the
 //! words of all tests tells.
 
+use super::columns::{COLUMNS, RAW, RAWS};
 use super::json::inside;
-use super::narrow::{Atom, COLUMNS, RAW, RAWS};
-use crate::case::Row;
+use super::narrow::Atom;
+use crate::case::{ColumnAt, Row, Rows};
 use aho_corasick::packed::{Config, MatchKind, Searcher};
 use rsigma_eval::event::EventValue;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 
+/// Where the JSON columns of some rows are, as far as they were read.
+pub(super) struct Places([Option<ColumnAt>; RAWS.len()]);
+
+impl Places {
+    pub(super) fn new(rows: &Rows) -> Self {
+        Self(std::array::from_fn(|raw| rows.place(COLUMNS[RAW + raw].name)))
+    }
+}
+
 /// The JSON columns of a row, each looked at when somebody asks.
 pub(super) struct Texts<'r> {
     row: Row<'r>,
-    clues: Option<&'r Clues>,
+    places: &'r Places,
     jsons: [OnceCell<Option<Json<'r>>>; RAWS.len()],
 }
 
 impl<'r> Texts<'r> {
-    /// `clues`: of all atoms that will be asked.
-    pub(super) fn new(row: Row<'r>, clues: Option<&'r Clues>) -> Self {
-        Self { row, clues, jsons: Default::default() }
+    pub(super) fn new(row: Row<'r>, places: &'r Places) -> Self {
+        Self { row, places, jsons: Default::default() }
     }
 
     pub(super) fn get(&self, raw: usize) -> Option<&Json<'r>> {
-        let json = || {
-            let json = Json::new(self.row.text(COLUMNS[RAW + raw].name)?);
-            Some(match self.clues {
-                Some(clues) => clues.seek(raw, json),
-                None => json,
-            })
-        };
+        let json = || Some(Json::new(self.row.text_at(self.places.0[raw]?)?));
         self.jsons[raw].get_or_init(json).as_ref()
     }
 }
@@ -37,8 +40,6 @@ impl<'r> Texts<'r> {
 /// A JSON text, and what is known of it once somebody asked.
 pub(super) struct Json<'t> {
     pub(super) text: &'t str,
-    /// Plain, and without any word that is sought.
-    is_quiet: bool,
     is_plain: OnceCell<bool>,
     lower: OnceCell<Vec<u8>>,
     /// What is at the end of paths that were asked for, by their numbers.
@@ -47,13 +48,7 @@ pub(super) struct Json<'t> {
 
 impl<'t> Json<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self {
-            text,
-            is_quiet: false,
-            is_plain: OnceCell::new(),
-            lower: OnceCell::new(),
-            values: RefCell::default(),
-        }
+        Self { text, is_plain: OnceCell::new(), lower: OnceCell::new(), values: RefCell::default() }
     }
 
     pub(super) fn with_value<T>(
@@ -71,16 +66,6 @@ impl<'t> Json<'t> {
         look(values[place].1.as_ref())
     }
 
-    pub(super) fn is_quiet(&self) -> bool {
-        self.is_quiet
-    }
-
-    /// With a look whether any of these words (in lower case) is in it.
-    pub(super) fn sought(mut self, words: &Searcher) -> Self {
-        self.is_quiet = self.is_plain() && words.find(self.lower()).is_none();
-        self
-    }
-
     /// Whether a word that is in a value is so in its spelling, in any case: nothing is escaped, and letters have two.
     pub(super) fn is_plain(&self) -> bool {
         let is_plain =
@@ -93,44 +78,53 @@ impl<'t> Json<'t> {
     }
 }
 
-/// By JSON column, words (in lower case) one of which is in every text that some test has to look at.
-#[derive(Default)]
-pub(super) struct Clues([OfColumn; RAWS.len()]);
+/// By JSON column, the words (in lower case) without any of which it is known what tests say of a row.
+pub(super) struct Clues {
+    columns: [OfColumn; RAWS.len()],
+    /// In how many rows words were sought, and in how many of these there was none.
+    sought: Cell<u32>,
+    quiet: Cell<u32>,
+}
 
 #[derive(Default)]
 struct OfColumn {
     words: BTreeSet<Vec<u8>>,
     searcher: OnceCell<Option<Searcher>>,
-    /// Texts that were gone through, and how many of them had none of the words.
-    sought: Cell<u32>,
-    quiet: Cell<u32>,
 }
 
-/// After so many texts it is known whether seeking pays: where less than an eighth is without any word, tests seek theirs.
+/// After so many rows it is known whether seeking pays: where less than an eighth is without any word, tests seek theirs.
 const TRIED: u32 = 64;
 
 impl Clues {
-    pub(super) fn add(&mut self, atom: &Atom) {
-        if let Some(raw) = atom.column.checked_sub(RAW) {
+    pub(super) fn new<'a>(atoms: impl Iterator<Item = &'a Atom>) -> Self {
+        let mut columns: [OfColumn; RAWS.len()] = Default::default();
+        for atom in atoms {
             let words = atom.clue_words().map(<[u8]>::to_ascii_lowercase);
-            self.0[raw].words.extend(words);
+            columns[atom.column - RAW].words.extend(words);
         }
+        Self { columns, sought: Cell::new(0), quiet: Cell::new(0) }
     }
 
-    fn seek<'t>(&self, raw: usize, json: Json<'t>) -> Json<'t> {
-        let OfColumn { words, searcher, sought, quiet } = &self.0[raw];
+    /// Whether no word is in the texts of a row, as far as that is looked for.
+    pub(super) fn is_quiet(&self, texts: &Texts<'_>) -> bool {
+        let Self { columns, sought, quiet } = self;
         if sought.get() >= TRIED && quiet.get() < sought.get() / 8 {
-            return json;
+            return false;
         }
-        // There may be too many words to seek them at once.
-        let build = || {
-            let mut builder = Config::new().match_kind(MatchKind::LeftmostFirst).builder();
-            builder.extend(words).build()
-        };
-        let Some(searcher) = searcher.get_or_init(build) else { return json };
-        let json = json.sought(searcher);
+        let mut columns = columns.iter().enumerate().filter(|(_, of)| !of.words.is_empty());
+        let is_quiet = columns.all(|(raw, of)| {
+            // There may be too many words to seek them at once.
+            let build = || {
+                let mut builder = Config::new().match_kind(MatchKind::LeftmostFirst).builder();
+                builder.extend(&of.words).build()
+            };
+            let Some(json) = texts.get(raw) else { return true };
+            let Some(searcher) = of.searcher.get_or_init(build) else { return false };
+            // A null is another thing than a text.
+            json.text != "null" && json.is_plain() && searcher.find(json.lower()).is_none()
+        });
         sought.set(sought.get() + 1);
-        quiet.set(quiet.get() + u32::from(json.is_quiet()));
-        json
+        quiet.set(quiet.get() + u32::from(is_quiet));
+        is_quiet
     }
 }
