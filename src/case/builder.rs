@@ -205,6 +205,6 @@ pub(super) fn lossy(value: &[u8]) -> String {
 pub(super) struct Taken {
     pub(super) rows: usize,
     pub(super) columns: Vec<(&'static str, Column)>,
-    /// Fields of identities that have no value in their column are not there.
+    /// Columns of identities say exactly what these do.
     pub(super) has_plain_identities: bool,
 }

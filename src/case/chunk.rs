@@ -59,12 +59,5 @@ impl Chunk {
 }
 
 fn unpack(page: CompressedPage, buffer: &mut Vec<u8>) -> ParquetResult<Page> {
-    CONTEXT.with_borrow_mut(|context| {
-        let page = decompress(page, buffer, context);
-        if page.is_err() {
-            // It is in the middle of a page that does not end.
-            *context = DecompressionContext::Unset;
-        }
-        page
-    })
+    CONTEXT.with_borrow_mut(|context| decompress(page, buffer, context))
 }

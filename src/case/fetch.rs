@@ -77,8 +77,8 @@ impl PartFile {
         Ok(walk.rows)
     }
 
-    /// Whether fields of identities that have no value in their column are not there at all. Of parts that other
-    /// programs wrote, nobody knows.
+    /// Whether columns of identities say exactly what these do. Of parts that do not tell, as most that other programs
+    /// wrote, nobody knows.
     #[must_use]
     pub fn has_plain_identities(&self) -> bool {
         self.metadata.key_value_metadata().iter().flatten().any(|entry| *entry == part::plain())

@@ -79,7 +79,8 @@ pub(super) const NAMES: [&str; FIELDS.len() + 2] = {
 /// What the program makes of one identity.
 pub(super) struct Identity<'a> {
     fields: [Option<Cow<'a, str>>; FIELDS.len()],
-    /// A field that was not taken is not there, in whatever way it is looked for.
+    /// Fields are texts or not there, in whatever way they are looked for: no other value, no key twice or in another
+    /// case, none that may be a path, no list on the way.
     pub(super) is_plain: bool,
 }
 
@@ -184,17 +185,19 @@ impl<'a> Visitor<'a> for Walk<'_, 'a> {
     }
 
     fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
+        let mut within = [false; INTO.len()];
         while let Some(key) = map.next_key::<Key<'a>>()? {
             // Tables that know no case give everything back in lower case.
             let is = |k: &str| key.0.eq_ignore_ascii_case(k);
-            // It may be a path.
-            *self.is_plain &= !key.0.contains('.');
-            if let Some((.., place)) = INTO.iter().find(|(p, k, _)| *p == self.place && is(k)) {
-                let Walk { fields, is_plain, .. } = &mut self;
-                map.next_value_seed(Walk { fields, is_plain, place: *place })?;
-            } else if let Some(i) = FIELDS.iter().position(|(_, p, k)| *p == self.place && is(k)) {
-                self.fields[i] = map.next_value_seed(Scalar)?;
-                *self.is_plain &= self.fields[i].is_some();
+            let Walk { fields, is_plain, place } = &mut self;
+            **is_plain &= !key.0.contains('.');
+            if let Some(i) = INTO.iter().position(|(p, k, _)| p == place && is(k)) {
+                let (_, name, place) = INTO[i];
+                **is_plain &= key.0 == name && !std::mem::replace(&mut within[i], true);
+                map.next_value_seed(Walk { fields, is_plain, place })?;
+            } else if let Some(i) = FIELDS.iter().position(|(_, p, k)| p == place && is(k)) {
+                **is_plain &= key.0 == FIELDS[i].2;
+                fields[i] = map.next_value_seed(Scalar { is_plain })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -238,9 +241,11 @@ impl<'a> Visitor<'a> for Walk<'_, 'a> {
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A scalar as text; booleans and numbers are taken as CloudTrail's own strings would be.
-struct Scalar;
+struct Scalar<'f> {
+    is_plain: &'f mut bool,
+}
 
-impl<'a> DeserializeSeed<'a> for Scalar {
+impl<'a> DeserializeSeed<'a> for Scalar<'_> {
     type Value = Option<Cow<'a, str>>;
 
     fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Self::Value, D::Error> {
@@ -248,7 +253,7 @@ impl<'a> DeserializeSeed<'a> for Scalar {
     }
 }
 
-impl<'a> Visitor<'a> for Scalar {
+impl<'a> Visitor<'a> for Scalar<'_> {
     type Value = Option<Cow<'a, str>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -264,31 +269,38 @@ impl<'a> Visitor<'a> for Scalar {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        *self.is_plain = false;
         Ok(Some(Cow::Borrowed(if value { "true" } else { "false" })))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        *self.is_plain = false;
         Ok(Some(value.to_string().into()))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        *self.is_plain = false;
         Ok(Some(value.to_string().into()))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        *self.is_plain = false;
         Ok(Some(value.to_string().into()))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        *self.is_plain = false;
         Ok(None)
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        *self.is_plain = false;
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)
     }
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        *self.is_plain = false;
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
     }
@@ -309,10 +321,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_in_no_column_but_may_be_found_is_told() {
+    fn what_columns_do_not_say_exactly_is_told() {
         for (raw, is_plain) in [
             (r#"{"type":"Root","sessionContext":{"attributes":{}},"unknown":[1]}"#, true),
-            (r#"{"sessionContext":{"attributes":{"mfaAuthenticated":true}}}"#, true),
+            (r#"{"sessionContext":{"attributes":{"mfaAuthenticated":"true"}}}"#, true),
+            (r#"{"sessionContext":{"attributes":{"mfaAuthenticated":true}}}"#, false),
+            (r#"{"accessKeyId":7}"#, false),
+            (r#"{"userName":"a","userName":"b"}"#, true),
+            (r#"{"username":"a"}"#, false),
+            (r#"{"sessionContext":{},"sessionContext":{}}"#, false),
+            (r#"{"sessionContext":{"Attributes":{}}}"#, false),
             ("null", true),
             (r#""text""#, true),
             (r#"{"type":null}"#, false),

@@ -34,6 +34,8 @@ pub struct Rows {
     times: Arc<[i64]>,
     indexes: Arc<[u32]>,
     height: usize,
+    /// As [`super::PartFile::has_plain_identities`].
+    are_plain: bool,
     /// Where in the part they are.
     places_in_part: Vec<u32>,
 }
@@ -72,8 +74,19 @@ impl Rows {
     }
 
     /// Rows of a part, without columns yet.
-    pub(super) fn at(rows: Vec<u32>, times: Arc<[i64]>, indexes: Arc<[u32]>) -> Self {
-        Self { times, indexes, height: rows.len(), places_in_part: rows, ..Self::default() }
+    pub(super) fn at(
+        rows: Vec<u32>,
+        (times, indexes): (Arc<[i64]>, Arc<[u32]>),
+        are_plain: bool,
+    ) -> Self {
+        Self {
+            times,
+            indexes,
+            are_plain,
+            height: rows.len(),
+            places_in_part: rows,
+            ..Self::default()
+        }
     }
 
     pub(super) fn add(&mut self, column: &Column) -> Result<(), Error> {
@@ -204,6 +217,12 @@ impl<'r> Row<'r> {
     /// Where it is among all rows.
     fn place(self) -> usize {
         self.rows.places_in_part.get(self.number).map_or(self.number, |place| *place as usize)
+    }
+
+    /// Whether columns of the identity say the same as the whole of it.
+    #[must_use]
+    pub fn has_plain_identity(self) -> bool {
+        self.rows.are_plain
     }
 
     #[must_use]

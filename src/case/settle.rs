@@ -129,7 +129,7 @@ fn rewrite(
     }
     let path = folder.table(old.table, &old.name);
     let mut rows = scan::read_part(&path)?;
-    // Then those beside it are too: they once stood in one file.
+    // Then those beside it are too: they once stood in one part.
     let are_plain = fetch::PartFile::open(&path)?.has_plain_identities();
     let in_table = rows.height() as IdxSize;
     if old.spare > 0 {

@@ -39,7 +39,8 @@ impl<'f> Walk<'f> {
     /// # Errors
     /// When a column is not there or cannot be read.
     pub fn new(file: &'f PartFile, rows: &[u32], wanted: &Wanted) -> Result<Self, Error> {
-        let rows = Rows::at(rows.to_vec(), file.times()?, file.indexes()?);
+        let rows =
+            Rows::at(rows.to_vec(), (file.times()?, file.indexes()?), file.has_plain_identities());
         let mut walk = Self { file, rows, texts: Vec::new(), stretch: 0..0 };
         for (name, wanted) in wanted.iter().filter(|(name, _)| !ALWAYS.contains(name)) {
             walk.add(name, wanted)?;

@@ -302,6 +302,11 @@ impl Batch {
 
 /// Those of one kind behind each other.
 fn by_kind(hits: &[At], kinds: usize) -> Vec<At> {
+    let mut sorted = hits.to_vec();
+    if hits.len() < kinds {
+        sorted.sort_by_key(|hit| hit.kind);
+        return sorted;
+    }
     let mut places = vec![0; kinds];
     for hit in hits {
         places[hit.kind as usize] += 1;
@@ -310,7 +315,6 @@ fn by_kind(hits: &[At], kinds: usize) -> Vec<At> {
     for place in &mut places {
         (*place, next) = (next, next + *place);
     }
-    let mut sorted = hits.to_vec();
     for hit in hits {
         let place = &mut places[hit.kind as usize];
         sorted[*place] = *hit;

@@ -70,7 +70,8 @@ impl Index {
                 if atom.column < RAW {
                     index.columns.insert(atom.column);
                 }
-                index.asks_identities |= COLUMNS[atom.column].kind == Kind::Also;
+                index.asks_identities |=
+                    matches!(COLUMNS[atom.column].kind, Kind::Also | Kind::Plain);
                 let new = index.atoms.len();
                 let same = atom.key.take().map(|key| (atom.column, atom.path.clone(), key));
                 let place = same.map_or(new, |same| *known.entry(same).or_insert(new));
@@ -115,7 +116,8 @@ impl Index {
         let mut columns: [Option<Column>; COLUMNS.len()] = [const { None }; COLUMNS.len()];
         let has_plain_identities = part.has_plain_identities();
         let identities = (self.asks_identities && !has_plain_identities).then_some(&IDENTITY);
-        for place in self.columns.iter().chain(identities) {
+        let is_told = |place: &&usize| has_plain_identities || COLUMNS[**place].kind != Kind::Plain;
+        for place in self.columns.iter().filter(is_told).chain(identities) {
             let coded = part.coded(COLUMNS[*place].name)?;
             columns[*place] = Some(Column { coded, gaps: OnceCell::new() });
         }
@@ -220,7 +222,7 @@ impl Look<'_> {
         let mut is_told = true;
         for (rule, known) in rules {
             let condition = &self.index.rules[*rule as usize];
-            let is_left = |atom: &usize| not_told.contains(&self.index.atoms[*atom].column);
+            let is_left = |atom: &usize| not_told.contains(&self.place(*atom));
             let rest = match known {
                 Known::Maybe => condition.rest(&|atom| {
                     if is_left(atom) { Known::Maybe } else { self.of_row(*atom, row) }
@@ -247,7 +249,7 @@ impl Look<'_> {
         let mut atoms: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
         for rule in open {
             self.index.rules[rule as usize].any(&mut |atom| {
-                let column = self.index.atoms[*atom].column;
+                let column = self.place(*atom);
                 let is_open = column < RAW
                     && (!COLUMNS[column].is_coarse || COLUMNS[column].kind == Kind::Also);
                 if is_open {
@@ -299,8 +301,7 @@ impl Look<'_> {
         }
         if !inside.is_empty() && !is_inside_much {
             self.look_inside(inside.iter().copied());
-            let inside =
-                inside.iter().map(|atom| (*atom, self.gaps(self.index.atoms[*atom].column)));
+            let inside = inside.iter().map(|atom| (*atom, self.gaps(self.place(*atom))));
             let inside: Vec<(usize, Option<&[bool]>)> = inside.collect();
             self.split(&mut fine, IDENTITY, |code, told| {
                 told.extend(inside.iter().map(|(atom, gaps)| match gaps {
@@ -334,7 +335,7 @@ impl Look<'_> {
             if of.path.is_empty() || self.truth(atom).is_of_all.replace(true) {
                 continue;
             }
-            let (gaps, truth) = (self.gaps(of.column), self.truth(atom));
+            let (gaps, truth) = (self.gaps(self.place(atom)), self.truth(atom));
             let known = if gaps.is_some() { &truth.by_identity } else { &truth.by_code };
             asked.entry(&of.path).or_default().push(Asked { atom: of, gaps, known });
         }
@@ -410,6 +411,13 @@ impl Look<'_> {
         self.has_extra
     }
 
+    /// Which column answers an atom here.
+    fn place(&self, atom: usize) -> usize {
+        let place = self.index.atoms[atom].column;
+        let is_told = self.has_plain_identities || COLUMNS[place].kind != Kind::Plain;
+        if is_told { place } else { IDENTITY }
+    }
+
     fn column(&self, place: usize) -> &Column {
         self.columns[place].as_ref().expect("every column that is asked for was read")
     }
@@ -464,7 +472,7 @@ impl Look<'_> {
 
     fn truth(&self, atom: usize) -> &Truth {
         self.truths[atom].get_or_init(|| {
-            let column = self.index.atoms[atom].column;
+            let column = self.place(atom);
             let unknown = |place: usize| vec![Cell::new(None); self.column(place).coded.distinct()];
             let is_elsewhere = COLUMNS[column].kind == Kind::Also && self.is_inside(column);
             Truth {
@@ -480,9 +488,9 @@ impl Look<'_> {
     fn of_code(&self, atom: usize, code: u32) -> bool {
         let known = &self.truth(atom).by_code[code as usize];
         known.get().unwrap_or_else(|| {
-            let of = &self.index.atoms[atom];
-            let value = self.column(of.column).coded.value(code);
-            let passes = match (COLUMNS[of.column].kind, value) {
+            let (of, column) = (&self.index.atoms[atom], self.place(atom));
+            let value = self.column(column).coded.value(code);
+            let passes = match (COLUMNS[column].kind, value) {
                 // Not asked for.
                 (Kind::Extra, Some(_)) => false,
                 (Kind::Json, Some(json)) => of.passes_in(Some(&Json::new(json))) == Known::True,
@@ -508,7 +516,7 @@ impl Look<'_> {
 
     /// What is known of an atom for all rows of a combination.
     fn of_coarse(&self, atom: usize, row: u32) -> Known {
-        let column = self.index.atoms[atom].column;
+        let column = self.place(atom);
         if column >= RAW {
             return Known::Maybe;
         }
@@ -527,22 +535,22 @@ impl Look<'_> {
 
     /// What is known of an atom for all rows of the part; nothing as long as identities were not asked.
     fn of_part(&self, atom: usize) -> Known {
-        let Atom { column, path, .. } = &self.index.atoms[atom];
+        let (column, path) = (self.place(atom), &self.index.atoms[atom].path);
         let was_asked = || self.truths[atom].get().is_some_and(|truth| truth.is_of_all.get());
-        if *column >= RAW || (!path.is_empty() && self.is_inside(*column) && !was_asked()) {
+        if column >= RAW || (!path.is_empty() && self.is_inside(column) && !was_asked()) {
             return Known::Maybe;
         }
         *self.truth(atom).of_all.get_or_init(|| self.of_all(atom))
     }
 
     fn of_all(&self, atom: usize) -> Known {
-        let column = self.index.atoms[atom].column;
+        let column = self.place(atom);
         let (coded, kind) = (&self.column(column).coded, COLUMNS[column].kind);
         let may_be_elsewhere = match kind {
             // That there is something says nothing of what it is, even where every row has it.
             Kind::Extra => true,
             Kind::Text | Kind::Also => coded.has_gaps(),
-            Kind::Own | Kind::Flag | Kind::Json | Kind::Raw => false,
+            Kind::Own | Kind::Plain | Kind::Flag | Kind::Json | Kind::Raw => false,
         };
         if may_be_elsewhere && self.has_extra() {
             return Known::Maybe;
@@ -563,7 +571,7 @@ impl Look<'_> {
     }
 
     fn of_row(&self, atom: usize, row: u32) -> Known {
-        let column = self.index.atoms[atom].column;
+        let column = self.place(atom);
         if column >= RAW {
             return Known::Maybe;
         }

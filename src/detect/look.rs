@@ -6,7 +6,7 @@ use super::candidates::{Candidate, Look};
 use super::found::{Found, Told};
 use super::listed::Listed;
 use super::narrow::Known;
-use super::row::{IDENTITY, SigmaEvent, behind, hash};
+use super::row::{IDENTITY, SESSION, SigmaEvent, behind, hash};
 use super::rules::Rules;
 use super::texts::{Clues, Places, Texts};
 use super::windows::Place;
@@ -258,7 +258,8 @@ fn wanted(rules: &Rules, candidates: &Listed<Candidate>, detail: Detail) -> Want
 
 /// What columns of identities do not have is in the whole of them.
 fn with_identities(file: &PartFile, wanted: &mut Wanted) {
-    let is_asked = IDENTITY.iter().any(|(_, column)| wanted.contains_key(column));
+    let mut columns = IDENTITY.iter().chain(&SESSION);
+    let is_asked = columns.any(|(_, column)| wanted.contains_key(column));
     if is_asked && !file.has_plain_identities() {
         wanted.insert("user_identity", Vec::new());
     }

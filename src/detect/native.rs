@@ -57,7 +57,11 @@ impl Test for OnTheBus {
         // By which it is told whether a call reads.
         let reads = ["eventName", "eventType", "eventCategory", "readOnly", "managementEvent"];
         fields.extend(reads.map(str::to_owned));
-        Some(with_identity(fields))
+        if fields.iter().any(|field| field.starts_with("userIdentity.")) {
+            // Columns hold numbers and flags as text.
+            fields.insert("userIdentity".to_owned());
+        }
+        Some(fields)
     }
 }
 
@@ -76,16 +80,8 @@ impl Test for Filter {
             // A flag that is written as text stands with what has no column, which a name brings along.
             fields.insert("eventName".to_owned());
         }
-        Some(with_identity(fields))
+        Some(fields)
     }
-}
-
-/// What is asked of an identity is answered by the whole of it: columns hold numbers and flags as text.
-fn with_identity(mut fields: BTreeSet<String>) -> BTreeSet<String> {
-    if fields.iter().any(|field| field.starts_with("userIdentity.")) {
-        fields.insert("userIdentity".to_owned());
-    }
-    fields
 }
 
 /// What a rule needs, as a condition over columns. It is never certain: the rule has the last word.
@@ -100,7 +96,7 @@ fn narrowed(needs: &Need) -> Narrow {
             // Deeper in an identity, other readings of a path would have to be thought of.
             let is_nested = NESTED.iter().any(|(name, _)| name == field) || field.contains('.');
             let in_identity = field.strip_prefix("userIdentity.");
-            let is_identity = in_identity.is_some_and(|key| !key.contains('.') && has_column(key));
+            let is_identity = IDENTITY.iter().any(|(key, _)| in_identity == Some(key));
             // A flag's column does not tell whether it was written as text.
             let is_flag = FLAGS.iter().any(|(name, _)| name == field);
             if is_flag || (is_nested && !is_identity) {
@@ -144,11 +140,7 @@ impl Record for SigmaEvent<'_> {
 
     fn known(&self, path: &str) -> Option<&str> {
         let key = path.strip_prefix("userIdentity.");
-        let columns = match key {
-            Some(key) if key.contains('.') => &[][..],
-            Some(_) => &IDENTITY[..],
-            None => &TEXTS[..],
-        };
+        let columns = if key.is_some() { &IDENTITY[..] } else { &TEXTS[..] };
         let (_, column) = columns.iter().find(|(name, _)| *name == key.unwrap_or(path))?;
         let text = self.row.text(column)?;
         let exact = match key {
@@ -161,11 +153,6 @@ impl Record for SigmaEvent<'_> {
     fn json(&self) -> Cow<'_, str> {
         Cow::Owned(print_record(self.row))
     }
-}
-
-/// Whether a field of an identity has one.
-fn has_column(key: &str) -> bool {
-    IDENTITY.iter().any(|(of, _)| *of == key)
 }
 
 /// Columns hold numbers and flags as text: what reads like one may be one.

@@ -55,13 +55,16 @@ const RESOURCES: usize = 4;
 pub(super) const FLAGS: [(&str, &str); 2] =
     [("readOnly", "read_only"), ("managementEvent", "management_event")];
 /// Fields of `userIdentity` that have a column, so that asking for them parses nothing.
-pub(super) const IDENTITY: [(&str, &str); 27] = [
+pub(super) const IDENTITY: [(&str, &str); 6] = [
     ("type", "user_identity_type"),
     ("arn", "user_identity_arn"),
     ("userName", "user_identity_user_name"),
     ("accountId", "user_identity_account_id"),
     ("principalId", "user_identity_principal_id"),
     ("invokedBy", "user_identity_invoked_by"),
+];
+/// And those that have one which says the same as long as identities are plain.
+pub(super) const SESSION: [(&str, &str); 21] = [
     ("accessKeyId", "user_identity_access_key_id"),
     ("identityProvider", "user_identity_identity_provider"),
     ("credentialId", "user_identity_credential_id"),
@@ -97,7 +100,8 @@ const OWN: [(&str, &str); 6] = [
 /// Every column that a rule, a finding or its evidence can ask for.
 #[must_use]
 pub fn columns() -> Vec<&'static str> {
-    let named = TEXTS.iter().chain(&NESTED).chain(&FLAGS).chain(&IDENTITY).chain(&OWN);
+    let named =
+        TEXTS.iter().chain(&NESTED).chain(&FLAGS).chain(&IDENTITY).chain(&SESSION).chain(&OWN);
     let more = ["event_time", "extra", "service", "source_file", "source_index"];
     named.map(|(_, column)| *column).chain(more).collect()
 }
@@ -128,7 +132,8 @@ pub(super) fn behind(field: &str) -> Vec<&'static str> {
             None => columns.extend(["request_parameters", "user_identity_user_name"]),
         },
         "userIdentity" => {
-            columns.push(named(&IDENTITY, rest).unwrap_or("user_identity"));
+            let column = named(&IDENTITY, rest).or_else(|| named(&SESSION, rest));
+            columns.push(column.unwrap_or("user_identity"));
         }
         _ => match named(&NESTED, root).or_else(|| named(&FLAGS, root)) {
             Some(column) => columns.push(column),
@@ -268,9 +273,15 @@ impl Event for SigmaEvent<'_> {
                     json => text(json),
                 });
             };
-            let column = IDENTITY.iter().find(|(key, _)| root == "userIdentity" && *key == rest);
-            if let Some(known) = column.and_then(|(_, column)| self.row.text(column)) {
-                return Some(text(known));
+            if root == "userIdentity" {
+                let named = |list: &[(&str, &'static str)]| {
+                    list.iter().find(|(key, _)| *key == rest).map(|(_, column)| *column)
+                };
+                let session = || named(&SESSION).filter(|_| self.row.has_plain_identity());
+                let column = named(&IDENTITY).or_else(session);
+                if let Some(known) = column.and_then(|column| self.row.text(column)) {
+                    return Some(text(known));
+                }
             }
             return inside(self.row.text(NESTED[number].1)?, rest);
         }
@@ -297,26 +308,6 @@ impl Event for SigmaEvent<'_> {
             strings(value, &mut out);
         }
         out
-    }
-
-    /// So that the engine asks for nothing below a root that is not there.
-    fn visit_top_level_keys(&self, visit: &mut dyn FnMut(&str)) -> bool {
-        if self.row.text("extra").is_some() {
-            return false;
-        }
-        ["eventTime", "trailinsight"].into_iter().for_each(&mut *visit);
-        for (key, column) in TEXTS.iter().chain(&NESTED) {
-            // Identities are not always read as a whole.
-            if self.row.text(column).is_some() || *column == "user_identity" {
-                visit(key);
-            }
-        }
-        for (key, column) in &FLAGS {
-            if self.row.flag(column).is_some() {
-                visit(key);
-            }
-        }
-        true
     }
 
     fn to_json(&self) -> Value {

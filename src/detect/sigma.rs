@@ -55,11 +55,10 @@ fn named(part: &CompiledDetection, fields: &mut BTreeSet<String>) -> bool {
         CompiledDetection::AnyOf(parts) | CompiledDetection::And(parts) => {
             parts.iter().all(|part| named(part, fields))
         }
-        CompiledDetection::ArrayMatch { field, .. } => {
-            fields.insert(field.clone());
-            true
-        }
-        CompiledDetection::Keywords(_) | CompiledDetection::Conditional { .. } => false,
+        // What is asked of elements may refer to any field of the event.
+        CompiledDetection::ArrayMatch { .. }
+        | CompiledDetection::Keywords(_)
+        | CompiledDetection::Conditional { .. } => false,
     }
 }
 

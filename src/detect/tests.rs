@@ -3,7 +3,7 @@
 use super::columns::{COLUMNS, Kind};
 use super::json::inside;
 use super::load::Documents;
-use super::row::{IDENTITY, SigmaEvent, columns};
+use super::row::{IDENTITY, SESSION, SigmaEvent, columns};
 use super::rules::Rules;
 use super::{Archive, Detail, count, counts, find};
 use crate::archive::Disk;
@@ -26,9 +26,13 @@ pub(super) fn pool() -> rayon::ThreadPool {
 
 /// A case of these records, in a folder that goes with the answer.
 pub(super) fn case_of(records: &[Value]) -> (tempfile::TempDir, Case) {
+    case_of_text(&json!({"Records": records}).to_string())
+}
+
+fn case_of_text(text: &str) -> (tempfile::TempDir, Case) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("trail.json");
-    std::fs::write(&file, json!({"Records": records}).to_string()).unwrap();
+    std::fs::write(&file, text).unwrap();
     let options = Options { memory_bytes: 64 << 20, ..Options::default() };
     let disk = Disk::list(&[file]).unwrap();
     let folder = dir.path().join("case");
@@ -306,6 +310,74 @@ proptest! {
     }
 }
 
+/// Of any spelling: keys twice, in another case, as paths; values of any kind.
+fn identity_text() -> impl Strategy<Value = String> {
+    let keys = [
+        "type",
+        "type",
+        "Type",
+        "userName",
+        "accessKeyId",
+        "sessionContext",
+        "sessionContext",
+        "sessioncontext",
+        "sessionContext.sourceIdentity",
+        r"session\u0043ontext",
+    ];
+    let values = [
+        r#""a""#,
+        r#""b""#,
+        r#""""#,
+        "7",
+        "true",
+        "null",
+        r#"["a"]"#,
+        r#"{"sourceIdentity":"a"}"#,
+        r#"{"sourceIdentity":"b","sessionIssuer":{"type":"Role"}}"#,
+        r#"{"sourceIdentity":7}"#,
+        r#"{"sourceIdentity":"a","sourceIdentity":null}"#,
+        r#"[{"sourceIdentity":"a"}]"#,
+        "{}",
+    ];
+    let member = (prop::sample::select(keys.to_vec()), prop::sample::select(values.to_vec()))
+        .prop_map(|(key, value)| format!("\"{key}\":{value}"));
+    prop::collection::vec(member, 0..4).prop_map(|members| format!("{{{}}}", members.join(",")))
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn plain_identities_say_what_their_columns_do(
+        identities in prop::collection::vec(identity_text(), 1..4),
+    ) {
+        let records: Vec<String> = (0..).zip(&identities).map(|(number, identity): (u32, &String)| {
+            format!(r#"{{"eventTime":"2024-05-01T10:00:00Z","eventID":"e-{number}","userIdentity":{identity}}}"#)
+        }).collect();
+        let (_dir, case) = case_of_text(&format!(r#"{{"Records":[{}]}}"#, records.join(",")));
+        let file = case.part(0).unwrap();
+        let table = file.rows(&columns()).unwrap();
+        for row in 0..table.len() {
+            let identity = table.row(row).text("user_identity").unwrap();
+            for (path, column) in IDENTITY.into_iter().chain(SESSION) {
+                let said = table.row(row).text(column).map(|text| EventValue::Str(text.into()));
+                if file.has_plain_identities() {
+                    prop_assert_eq!(said, inside(identity, path), "{} in {}", path, identity);
+                }
+            }
+        }
+        let own = BTreeSet::new();
+        let rules: Vec<String> = [
+            "sessionContext.sourceIdentity: a", "sessionContext.sourceIdentity|exists: false",
+            "sessionContext.sessionIssuer.type|neq: Role", "accessKeyId: [a, '7']", "type: a",
+        ].iter().enumerate().map(|(number, item)| format!(
+            "title: r{number}\nname: r{number}\nlogsource: {{product: aws}}\nlevel: low\ndetection:\n  s:\n    userIdentity.{item}\n  condition: s\n"
+        )).collect();
+        let rules = rules_of(&rules.join("---\n"));
+        prop_assert_eq!(quickly(&case, &rules, &own), slowly(&case, &rules, &own), "{:?}", identities);
+    }
+}
+
 #[test]
 fn a_part_without_its_repeats_still_says_that_identities_are_plain() {
     let record = json!({
@@ -319,7 +391,7 @@ fn a_part_without_its_repeats_still_says_that_identities_are_plain() {
 #[test]
 fn columns_of_identities_say_what_identities_do() {
     let mut record = json!({"eventTime": "2024-05-01T10:00:00Z", "eventID": "e"});
-    for (path, column) in IDENTITY {
+    for (path, column) in IDENTITY.into_iter().chain(SESSION) {
         let keys = path.split('.');
         *keys.fold(&mut record["userIdentity"], |at, key| &mut at[key]) = json!(column);
     }
@@ -328,12 +400,13 @@ fn columns_of_identities_say_what_identities_do() {
     assert!(file.has_plain_identities());
     let table = file.rows(&columns()).unwrap();
     let identity = table.row(0).text("user_identity").unwrap();
-    for (path, column) in IDENTITY {
+    for (path, column) in IDENTITY.into_iter().chain(SESSION) {
         assert_eq!(table.row(0).text(column), Some(column), "{path}");
         assert_eq!(inside(identity, path), Some(EventValue::Str(column.into())), "{path}");
         let field = format!("userIdentity.{path}");
-        let known = COLUMNS.iter().find(|of| of.field == field);
-        assert_eq!(known.map(|of| (of.name, of.kind)), Some((column, Kind::Also)), "{path}");
+        let known = COLUMNS.iter().find(|of| of.field == field).map(|of| (of.name, of.kind));
+        let kind = if IDENTITY.contains(&(path, column)) { Kind::Also } else { Kind::Plain };
+        assert_eq!(known, Some((column, kind)), "{path}");
     }
 }
 

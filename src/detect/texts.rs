@@ -1,5 +1,5 @@
-//! The JSON columns of a row, and whether they hold anything that tests look for: most do not, which one search for the
-//! words of all tests tells.
+//! The JSON columns of a row, and whether they hold anything that tests look for: most do not, which one search for a
+//! few words tells.
 
 use super::columns::{COLUMNS, RAW, RAWS};
 use super::json::inside;
