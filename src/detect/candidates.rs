@@ -33,8 +33,6 @@ pub(super) struct Index {
     others: Vec<u32>,
     /// Places in [`COLUMNS`] of what atoms ask for.
     columns: BTreeSet<usize>,
-    /// Whether some ask for what may be in identities alone.
-    asks_identities: bool,
     /// Atoms of rules for any name: worth looking at all values for.
     is_wide: Vec<bool>,
 }
@@ -70,8 +68,6 @@ impl Index {
                 if atom.column < RAW {
                     index.columns.insert(atom.column);
                 }
-                index.asks_identities |=
-                    matches!(COLUMNS[atom.column].kind, Kind::Also | Kind::Plain);
                 let new = index.atoms.len();
                 let same = atom.key.take().map(|key| (atom.column, atom.path.clone(), key));
                 let place = same.map_or(new, |same| *known.entry(same).or_insert(new));
@@ -115,9 +111,10 @@ impl Index {
     pub(super) fn look(&self, part: &PartFile) -> Result<Look<'_>, case::Error> {
         let mut columns: [Option<Column>; COLUMNS.len()] = [const { None }; COLUMNS.len()];
         let has_plain_identities = part.has_plain_identities();
-        let identities = (self.asks_identities && !has_plain_identities).then_some(&IDENTITY);
-        let is_told = |place: &&usize| has_plain_identities || COLUMNS[**place].kind != Kind::Plain;
-        for place in self.columns.iter().filter(is_told).chain(identities) {
+        let asks_identities = self.columns.iter().any(|place| COLUMNS[*place].is_of_identity());
+        let identities = (asks_identities && !has_plain_identities).then_some(&IDENTITY);
+        let answers = |place: &&usize| COLUMNS[**place].answers(has_plain_identities);
+        for place in self.columns.iter().filter(answers).chain(identities) {
             let coded = part.coded(COLUMNS[*place].name)?;
             columns[*place] = Some(Column { coded, gaps: OnceCell::new() });
         }
@@ -414,8 +411,7 @@ impl Look<'_> {
     /// Which column answers an atom here.
     fn place(&self, atom: usize) -> usize {
         let place = self.index.atoms[atom].column;
-        let is_told = self.has_plain_identities || COLUMNS[place].kind != Kind::Plain;
-        if is_told { place } else { IDENTITY }
+        if COLUMNS[place].answers(self.has_plain_identities) { place } else { IDENTITY }
     }
 
     fn column(&self, place: usize) -> &Column {

@@ -186,3 +186,24 @@ pub(super) const RAWS: [&str; 10] = [
     "eventContext",
     "addendum",
 ];
+
+impl Column {
+    /// Whether it has a field of an identity, which parts with other than plain identities may have to be asked for.
+    pub(super) fn is_of_identity(&self) -> bool {
+        matches!(self.kind, Kind::Also | Kind::Plain)
+    }
+
+    /// Whether it answers for its field in a part of such identities.
+    pub(super) fn answers(&self, has_plain_identities: bool) -> bool {
+        has_plain_identities || self.kind != Kind::Plain
+    }
+}
+
+pub(super) fn of_identities() -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().filter(|column| column.is_of_identity())
+}
+
+/// The column that says the same as a field of identities as long as these are plain.
+pub(super) fn of_plain(field: &str) -> Option<&'static str> {
+    COLUMNS.iter().find(|of| of.kind == Kind::Plain && of.field == field).map(|of| of.name)
+}

@@ -3,10 +3,11 @@
 use super::aws::{SELECTED, Selectors};
 use super::batch::Batch;
 use super::candidates::{Candidate, Look};
+use super::columns;
 use super::found::{Found, Told};
 use super::listed::Listed;
 use super::narrow::Known;
-use super::row::{IDENTITY, SESSION, SigmaEvent, behind, hash};
+use super::row::{SigmaEvent, behind, hash};
 use super::rules::Rules;
 use super::texts::{Clues, Places, Texts};
 use super::windows::Place;
@@ -258,8 +259,7 @@ fn wanted(rules: &Rules, candidates: &Listed<Candidate>, detail: Detail) -> Want
 
 /// What columns of identities do not have is in the whole of them.
 fn with_identities(file: &PartFile, wanted: &mut Wanted) {
-    let mut columns = IDENTITY.iter().chain(&SESSION);
-    let is_asked = columns.any(|(_, column)| wanted.contains_key(column));
+    let is_asked = columns::of_identities().any(|of| wanted.contains_key(of.name));
     if is_asked && !file.has_plain_identities() {
         wanted.insert("user_identity", Vec::new());
     }

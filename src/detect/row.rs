@@ -6,7 +6,7 @@
 //! wins.
 
 use super::json::inside;
-use super::{derived, foreign};
+use super::{columns, derived, foreign};
 use crate::case::{ALWAYS, EVIDENCE_COMMON, EVIDENCE_OWN, Row};
 use rsigma_eval::event::{Event, EventValue};
 use serde_json::Value;
@@ -63,30 +63,6 @@ pub(super) const IDENTITY: [(&str, &str); 6] = [
     ("principalId", "user_identity_principal_id"),
     ("invokedBy", "user_identity_invoked_by"),
 ];
-/// And those that have one which says the same as long as identities are plain.
-pub(super) const SESSION: [(&str, &str); 21] = [
-    ("accessKeyId", "user_identity_access_key_id"),
-    ("identityProvider", "user_identity_identity_provider"),
-    ("credentialId", "user_identity_credential_id"),
-    ("sessionContext.sessionIssuer.type", "session_issuer_type"),
-    ("sessionContext.sessionIssuer.principalId", "session_issuer_principal_id"),
-    ("sessionContext.sessionIssuer.arn", "session_issuer_arn"),
-    ("sessionContext.sessionIssuer.accountId", "session_issuer_account_id"),
-    ("sessionContext.sessionIssuer.userName", "session_issuer_user_name"),
-    ("sessionContext.attributes.creationDate", "session_creation_date"),
-    ("sessionContext.attributes.mfaAuthenticated", "session_mfa_authenticated"),
-    ("sessionContext.sourceIdentity", "session_source_identity"),
-    ("sessionContext.ec2RoleDelivery", "session_ec2_role_delivery"),
-    ("sessionContext.assumedRoot", "session_assumed_root"),
-    ("sessionContext.signInSessionArn", "session_sign_in_session_arn"),
-    ("sessionContext.webIdFederationData.federatedProvider", "session_federated_provider"),
-    ("onBehalfOf.userId", "on_behalf_of_user_id"),
-    ("onBehalfOf.identityStoreArn", "on_behalf_of_identity_store_arn"),
-    ("inScopeOf.issuerType", "in_scope_of_issuer_type"),
-    ("inScopeOf.credentialsIssuedTo", "in_scope_of_credentials_issued_to"),
-    ("inScopeOf.sourceArn", "in_scope_of_source_arn"),
-    ("invokedByDelegate.accountId", "invoked_by_delegate_account_id"),
-];
 /// Columns behind the fields of `trailinsight.*` that need no thought.
 const OWN: [(&str, &str); 6] = [
     ("outcome", "outcome"),
@@ -100,10 +76,10 @@ const OWN: [(&str, &str); 6] = [
 /// Every column that a rule, a finding or its evidence can ask for.
 #[must_use]
 pub fn columns() -> Vec<&'static str> {
-    let named =
-        TEXTS.iter().chain(&NESTED).chain(&FLAGS).chain(&IDENTITY).chain(&SESSION).chain(&OWN);
+    let named = TEXTS.iter().chain(&NESTED).chain(&FLAGS).chain(&IDENTITY).chain(&OWN);
     let more = ["event_time", "extra", "service", "source_file", "source_index"];
-    named.map(|(_, column)| *column).chain(more).collect()
+    let plain = columns::of_identities().filter(|of| of.kind == columns::Kind::Plain);
+    named.map(|(_, column)| *column).chain(plain.map(|of| of.name)).chain(more).collect()
 }
 
 /// Columns that are read only where somebody asks for what is in them.
@@ -132,7 +108,7 @@ pub(super) fn behind(field: &str) -> Vec<&'static str> {
             None => columns.extend(["request_parameters", "user_identity_user_name"]),
         },
         "userIdentity" => {
-            let column = named(&IDENTITY, rest).or_else(|| named(&SESSION, rest));
+            let column = named(&IDENTITY, rest).or_else(|| columns::of_plain(field));
             columns.push(column.unwrap_or("user_identity"));
         }
         _ => match named(&NESTED, root).or_else(|| named(&FLAGS, root)) {
@@ -274,11 +250,10 @@ impl Event for SigmaEvent<'_> {
                 });
             };
             if root == "userIdentity" {
-                let named = |list: &[(&str, &'static str)]| {
-                    list.iter().find(|(key, _)| *key == rest).map(|(_, column)| *column)
-                };
-                let session = || named(&SESSION).filter(|_| self.row.has_plain_identity());
-                let column = named(&IDENTITY).or_else(session);
+                let known =
+                    IDENTITY.iter().find(|(key, _)| *key == rest).map(|(_, column)| *column);
+                let plain = || columns::of_plain(path).filter(|_| self.row.has_plain_identity());
+                let column = known.or_else(plain);
                 if let Some(known) = column.and_then(|column| self.row.text(column)) {
                     return Some(text(known));
                 }

@@ -1,9 +1,9 @@
 //! Two implementations: candidates first, against every rule on every row.
 
-use super::columns::{COLUMNS, Kind};
+use super::columns::{Column, of_identities};
 use super::json::inside;
 use super::load::Documents;
-use super::row::{IDENTITY, SESSION, SigmaEvent, columns};
+use super::row::{SigmaEvent, columns};
 use super::rules::Rules;
 use super::{Archive, Detail, count, counts, find};
 use crate::archive::Disk;
@@ -359,8 +359,9 @@ proptest! {
         let table = file.rows(&columns()).unwrap();
         for row in 0..table.len() {
             let identity = table.row(row).text("user_identity").unwrap();
-            for (path, column) in IDENTITY.into_iter().chain(SESSION) {
-                let said = table.row(row).text(column).map(|text| EventValue::Str(text.into()));
+            for Column { field, name, .. } in of_identities() {
+                let path = &field["userIdentity.".len()..];
+                let said = table.row(row).text(name).map(|text| EventValue::Str(text.into()));
                 if file.has_plain_identities() {
                     prop_assert_eq!(said, inside(identity, path), "{} in {}", path, identity);
                 }
@@ -391,23 +392,20 @@ fn a_part_without_its_repeats_still_says_that_identities_are_plain() {
 #[test]
 fn columns_of_identities_say_what_identities_do() {
     let mut record = json!({"eventTime": "2024-05-01T10:00:00Z", "eventID": "e"});
-    for (path, column) in IDENTITY.into_iter().chain(SESSION) {
-        let keys = path.split('.');
-        *keys.fold(&mut record["userIdentity"], |at, key| &mut at[key]) = json!(column);
+    for Column { field, name, .. } in of_identities() {
+        *field.split('.').fold(&mut record, |at, key| &mut at[key]) = json!(name);
     }
     let (_dir, case) = case_of(&[record]);
     let file = case.part(0).unwrap();
     assert!(file.has_plain_identities());
     let table = file.rows(&columns()).unwrap();
     let identity = table.row(0).text("user_identity").unwrap();
-    for (path, column) in IDENTITY.into_iter().chain(SESSION) {
-        assert_eq!(table.row(0).text(column), Some(column), "{path}");
-        assert_eq!(inside(identity, path), Some(EventValue::Str(column.into())), "{path}");
-        let field = format!("userIdentity.{path}");
-        let known = COLUMNS.iter().find(|of| of.field == field).map(|of| (of.name, of.kind));
-        let kind = if IDENTITY.contains(&(path, column)) { Kind::Also } else { Kind::Plain };
-        assert_eq!(known, Some((column, kind)), "{path}");
+    for Column { field, name, .. } in of_identities() {
+        let path = &field["userIdentity.".len()..];
+        assert_eq!(table.row(0).text(name), Some(*name), "{path}");
+        assert_eq!(inside(identity, path), Some(EventValue::Str((*name).into())), "{path}");
     }
+    assert_eq!(of_identities().count(), 27);
 }
 
 #[test]
